@@ -1,0 +1,100 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+// Outcome is what one policy makes of one request.
+type Outcome struct {
+	// ID and Name are the policy's, State its configured state.
+	ID    string
+	Name  string
+	State State
+	// Result is the verdict, in the words of Entra's sign-in log. It is a report-only one where the policy is report-only
+	// for this user, be it by state or by rollout share.
+	Result Result
+	// Satisfied and NotSatisfied are the policy's configured conditions that matched the request, and those that did not.
+	// The policy applies if NotSatisfied is empty. Both are empty for a policy that is off.
+	Satisfied    Conditions
+	NotSatisfied Conditions
+	// Indeterminate says that the policy applies because the user's groups are not known in full: they might not include,
+	// or might exclude, the user.
+	Indeterminate bool
+	// Enforced says that this outcome counts for the decision: the policy is on and the user inside its rollout share. The
+	// request is blocked if some enforced outcome is a Failure.
+	Enforced bool
+	// HardwareKeyMissing says that the policy failed only because the proved key is not known to be hardware-backed.
+	HardwareKeyMissing bool
+}
+
+// Blocks says whether this outcome alone blocks the request.
+func (o *Outcome) Blocks() bool { return o.Enforced && o.Result == Failure }
+
+// Result is the verdict of one policy: Graph's appliedConditionalAccessPolicyResult.
+type Result string
+
+const (
+	// Success: the policy applies and the request is bound as it asks.
+	Success Result = "success"
+	// Failure: the policy applies and the request is not bound as it asks.
+	Failure Result = "failure"
+	// NotApplied: some condition of the policy does not match.
+	NotApplied Result = "notApplied"
+	// NotEnabled: the policy is off.
+	NotEnabled Result = "notEnabled"
+	// ReportOnlySuccess, ReportOnlyFailure and ReportOnlyNotApplied are the same verdicts where they are only recorded.
+	ReportOnlySuccess    Result = "reportOnlySuccess"
+	ReportOnlyFailure    Result = "reportOnlyFailure"
+	ReportOnlyNotApplied Result = "reportOnlyNotApplied"
+)
+
+// SessionControl is the name that sign-in records have for the control that these policies enforce.
+const SessionControl = "SignInTokenProtection"
+
+// Conditions is a set of conditions: Graph's conditionalAccessConditions, with its bits.
+type Conditions uint16
+
+// The conditions that this module knows.
+const (
+	ConditionApplication    Conditions = 1
+	ConditionUsers          Conditions = 2
+	ConditionDevicePlatform Conditions = 4
+	ConditionClientType     Conditions = 16
+)
+
+// conditionNames are Graph's names, in the order of their bits.
+var conditionNames = [...]struct {
+	condition Conditions
+	name      string
+}{
+	{ConditionApplication, "application"},
+	{ConditionUsers, "users"},
+	{ConditionDevicePlatform, "devicePlatform"},
+	{ConditionClientType, "clientType"},
+}
+
+// conditionStrings holds String's answers, so that a record costs no allocation for them.
+var conditionStrings = func() (all [ConditionClientType << 1]string) {
+	for set := range all {
+		s := ""
+		for _, c := range conditionNames {
+			if Conditions(set)&c.condition == 0 {
+				continue
+			}
+			if s != "" {
+				s += ","
+			}
+			s += c.name
+		}
+		if s == "" {
+			s = "none"
+		}
+		all[set] = s
+	}
+	return all
+}()
+
+// String returns Graph's names of the conditions, comma-separated without spaces, always in the order application, users,
+// devicePlatform, clientType; "none" if there are none.
+func (c Conditions) String() string {
+	return conditionStrings[c&(ConditionClientType<<1-1)]
+}
