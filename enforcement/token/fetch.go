@@ -1,0 +1,217 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
+)
+
+// maxDocument is the longest key set or metadata document that is read.
+const maxDocument = 1 << 20
+
+// NewRemoteKeySet returns a key set that is fetched from an issuer: from
+// jwksURL, or, if that is empty, from where the issuer's metadata says. The
+// transport may be nil.
+func NewRemoteKeySet(issuer, jwksURL string, transport http.RoundTripper) (*KeySet, error) {
+	for _, u := range []string{issuer, jwksURL} {
+		if u == "" {
+			continue
+		}
+		if err := checkURL(u); err != nil {
+			return nil, fmt.Errorf("%q: %w", u, err)
+		}
+	}
+	if transport == nil {
+		base := http.DefaultTransport.(*http.Transport).Clone()
+		base.MaxIdleConnsPerHost = 1
+		base.MaxResponseHeaderBytes = 64 << 10
+		base.TLSHandshakeTimeout = fetchTimeout
+		transport = base
+	}
+	client := &http.Client{Transport: transport, CheckRedirect: checkRedirect, Timeout: fetchTimeout}
+	return newKeySet(issuer, &remote{issuer: issuer, jwksURL: jwksURL, client: client}), nil
+}
+
+// remote is a key set behind a URL.
+type remote struct {
+	issuer, jwksURL string
+	client          *http.Client
+}
+
+func (r *remote) changed() bool { return false }
+
+func (r *remote) fetch(ctx context.Context) ([]byte, error) {
+	location := r.jwksURL
+	if location == "" {
+		var err error
+		if location, err = r.discover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.get(ctx, location)
+}
+
+// discover asks the metadata places of RFC 8414 and OpenID Connect in turn.
+func (r *remote) discover(ctx context.Context) (string, error) {
+	var problems []error
+	for _, place := range metadataPlaces(r.issuer) {
+		location, err := r.metadata(ctx, place)
+		if err == nil {
+			return location, nil
+		}
+		problems = append(problems, err)
+	}
+	return "", errors.Join(problems...)
+}
+
+// metadataPlaces are the well-known URLs of an issuer (RFC 8414, sections 3.1
+// and 5; OpenID Connect Discovery 1.0, section 4.1).
+func metadataPlaces(issuer string) []string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return nil
+	}
+	origin, path := u.Scheme+"://"+u.Host, strings.TrimSuffix(u.EscapedPath(), "/")
+	places := []string{
+		origin + "/.well-known/oauth-authorization-server" + path,
+		origin + path + "/.well-known/openid-configuration",
+	}
+	if path != "" {
+		places = append(places, origin+"/.well-known/openid-configuration"+path)
+	}
+	return places
+}
+
+// metadata reads one metadata document. Its issuer must be the configured
+// one, byte for byte (RFC 8414, section 3.3).
+func (r *remote) metadata(ctx context.Context, place string) (string, error) {
+	document, err := r.get(ctx, place)
+	if err != nil {
+		return "", err
+	}
+	var issuer, location string
+	err = jose.ScanObject(document, func(name string, value jose.Value) (err error) {
+		switch name {
+		case "issuer":
+			issuer, err = value.Text()
+		case "jwks_uri":
+			location, err = value.Text()
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("metadata at %s: %w", place, err)
+	case issuer != r.issuer:
+		return "", fmt.Errorf("metadata at %s: issuer is %q, expected %q", place, issuer, r.issuer)
+	}
+	if err := checkURL(location); err != nil {
+		return "", fmt.Errorf("metadata at %s: jwks_uri %q: %w", place, location, err)
+	}
+	return location, nil
+}
+
+func (r *remote) get(ctx context.Context, location string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/json, application/jwk-set+json")
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: status %d", location, response.StatusCode)
+	}
+	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", location, err)
+	case len(document) > maxDocument:
+		return nil, fmt.Errorf("%s: longer than %d bytes", location, maxDocument)
+	}
+	return document, nil
+}
+
+// checkRedirect follows a redirect only to the same host, and never to http.
+func checkRedirect(next *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	switch {
+	case len(via) > 3:
+		return errors.New("too many redirects")
+	case next.URL.Host != first.Host:
+		return errors.New("redirect to another host")
+	case next.URL.Scheme != first.Scheme && next.URL.Scheme != "https":
+		return errors.New("redirect to http")
+	}
+	return nil
+}
+
+var errURL = errors.New("expected an absolute https URL without userinfo, query and fragment (http only on loopback)")
+
+// checkURL refuses what keys must not be fetched from.
+func checkURL(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return errURL
+	}
+	switch u.Scheme {
+	case "https":
+		return nil
+	case "http":
+		if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+			return nil
+		}
+	}
+	return errURL
+}
+
+// parseKeySet reads a JWK Set (RFC 7517, section 5). A key that we refuse does
+// not spoil the others; a set without a usable key is an error.
+func parseKeySet(document []byte) ([]*jose.Key, error) {
+	var members []json.RawMessage
+	err := jose.ScanObject(document, func(name string, value jose.Value) error {
+		if name != "keys" {
+			return nil
+		}
+		if value.Kind != jose.Array {
+			return errors.New("keys: expected an array")
+		}
+		return json.Unmarshal(value.Raw, &members)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	var keys []*jose.Key
+	for _, member := range members {
+		if key, err := jose.ParseKey(member); err == nil {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("key set: none of its %d keys is usable", len(members))
+	}
+	return keys, nil
+}
+
+// Age returns how long ago the key set was fetched, 0 if it never was.
+func (s KeySetStatus) Age(now time.Time) time.Duration {
+	if s.Fetched.IsZero() {
+		return 0
+	}
+	return now.Sub(s.Fetched)
+}
