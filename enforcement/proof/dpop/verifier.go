@@ -1,0 +1,264 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dpop
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/cache"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
+)
+
+// Limits of a proof.
+const (
+	// MaxSize is the longest proof that is looked at, in bytes.
+	MaxSize = 8 << 10
+	// MaxID is the longest jti, in bytes.
+	MaxID = 128
+	// maxCachedHeader keeps a device key's cache entry small; a 4096 bit RSA key fits.
+	maxCachedHeader = 2 << 10
+	// typ is the media type of a proof (RFC 9449, section 4.2).
+	typ = "dpop+jwt"
+)
+
+// DeviceKey is what a proof's header says, parsed: the same bytes come with
+// every proof of a device.
+type DeviceKey struct {
+	Algorithm jose.Algorithm
+	Key       *jose.Key
+}
+
+// KeyCache remembers device keys by the raw header segment of their proofs.
+type KeyCache = cache.LRU[string, DeviceKey]
+
+// NewKeyCache returns a cache of size device keys, at least one.
+func NewKeyCache(size int) (*KeyCache, error) { return cache.NewLRU[string, DeviceKey](size) }
+
+// Config is what a Verifier is made of.
+type Config struct {
+	// Algorithms that a proof may be signed with; empty means all that are supported.
+	Algorithms []jose.Algorithm
+	// MaxAge is how long after its iat a proof is accepted.
+	MaxAge time.Duration
+	// ClockSkew is how far iat may lie in the future.
+	ClockSkew time.Duration
+	// RequireNonce asks every proof for a server nonce. Without it only
+	// proofs that may have been forgotten owe one.
+	RequireNonce bool
+	// Nonces issues and recognises server nonces.
+	Nonces *nonce.Source
+	// Replay is the set of spent proofs; here it is only read.
+	Replay *cache.Replay
+	// Keys caches device keys.
+	Keys *KeyCache
+}
+
+// Verifier verifies proofs. It is safe for concurrent use.
+type Verifier struct {
+	Config
+}
+
+// Lifetime is how long a proof with these times must be remembered once it
+// was accepted: from its earliest acceptance to its latest, by the clock of
+// any node that is off by no more than the skew.
+func Lifetime(maxAge, clockSkew time.Duration) time.Duration { return maxAge + 2*clockSkew }
+
+// New checks the configuration.
+func New(config Config) (*Verifier, error) {
+	if config.MaxAge <= 0 || config.ClockSkew < 0 {
+		return nil, fmt.Errorf("proof: max_age %v and clock_skew %v: expected positive durations", config.MaxAge, config.ClockSkew)
+	}
+	if config.Nonces == nil || config.Replay == nil || config.Keys == nil {
+		return nil, errors.New("proof: nonces, replay set and key cache are required")
+	}
+	if len(config.Algorithms) == 0 {
+		config.Algorithms = jose.Algorithms()
+	}
+	return &Verifier{config}, nil
+}
+
+// Request is what a proof is held against.
+type Request struct {
+	// Headers are the values of the DPoP header fields.
+	Headers []string
+	// Method and URL are the request's own.
+	Method string
+	URL    target.URL
+	// Token is the hash of the access token in the request.
+	Token token.Hash
+	// Confirmed is the thumbprint in the token's confirmation (cnf.jkt).
+	Confirmed *jose.Thumbprint
+	// ExcuseNonce accepts a proof without the nonce that it owes, where
+	// nothing is enforced and one retry would have cured it.
+	ExcuseNonce bool
+}
+
+// Verify runs the checks of RFC 9449, section 4.3, on the request. The first
+// failure is returned as a reason; the Binding then names the key, if it is
+// known to be the confirmed one, for the log.
+func (v *Verifier) Verify(r *Request, now time.Time) (proof.Binding, reason.Reason) {
+	compact, why := single(r.Headers)
+	if why != reason.None {
+		return proof.Binding{}, why
+	}
+	device, known, why := v.deviceKey(compact.Header)
+	if why != reason.None {
+		return proof.Binding{}, why
+	}
+	var buffer [1024]byte
+	payload, err := jose.AppendDecode(buffer[:0], compact.Payload)
+	if err != nil {
+		return proof.Binding{}, reason.ProofMalformed
+	}
+	var claims claims
+	if claims.read(payload) != nil {
+		return proof.Binding{}, reason.ProofMalformed
+	}
+	if !device.Key.Thumbprint.Equal(*r.Confirmed) { // check 12, second half
+		return proof.Binding{}, reason.KeyMismatch
+	}
+	binding := proof.Binding{Scheme: proof.DPoP, Key: device.Key.Thumbprint, ID: string(claims.id), IssuedAt: time.Unix(claims.issuedAt, 0)}
+	if why := v.match(&claims, r, now); why != reason.None {
+		return binding, why
+	}
+	if why := v.fresh(&claims, now); why != reason.None {
+		if !r.ExcuseNonce {
+			return binding, why
+		}
+		binding.NonceOwed = true
+	}
+	if v.Replay.Seen(binding.Key, binding.ID, now) { // the same verdict as when it is spent, for less
+		return binding, reason.ProofReplayed
+	}
+	if why := verifySignature(device, compact); why != reason.None {
+		return binding, why
+	}
+	if !known && len(compact.Header) <= maxCachedHeader {
+		v.Keys.Add(strings.Clone(compact.Header), device)
+	}
+	return binding, reason.None
+}
+
+// single takes the one proof there must be (RFC 9449, section 4.3, check 1).
+// A comma, as an intermediary would join two header lines with, is outside
+// the alphabet of a JWS.
+func single(headers []string) (jose.Compact, reason.Reason) {
+	switch {
+	case len(headers) == 0:
+		return jose.Compact{}, reason.ProofMissing
+	case len(headers) > 1:
+		return jose.Compact{}, reason.ProofsSeveral
+	case len(headers[0]) > MaxSize:
+		return jose.Compact{}, reason.ProofTooLarge
+	}
+	compact, err := jose.Split(headers[0], MaxSize) // check 2
+	if err != nil {
+		return jose.Compact{}, reason.ProofMalformed
+	}
+	return compact, reason.None
+}
+
+// deviceKey reads the header: type, algorithm and public key (RFC 9449,
+// section 4.3, checks 4, 5 and 7). What is cached passed before.
+func (v *Verifier) deviceKey(segment string) (device DeviceKey, known bool, why reason.Reason) {
+	if device, known = v.Keys.Get(segment); known {
+		if !slices.Contains(v.Algorithms, device.Algorithm) { // a reload may have narrowed them
+			return DeviceKey{}, false, reason.ProofAlgorithm
+		}
+		return device, true, reason.None
+	}
+	header, err := jose.ParseHeader(segment)
+	switch {
+	case errors.Is(err, jose.ErrAlgorithm):
+		return DeviceKey{}, false, reason.ProofAlgorithm
+	case err != nil:
+		return DeviceKey{}, false, reason.ProofMalformed
+	case header.Type != typ: // check 4
+		return DeviceKey{}, false, reason.ProofType
+	case !slices.Contains(v.Algorithms, header.Algorithm): // check 5
+		return DeviceKey{}, false, reason.ProofAlgorithm
+	case header.Key == nil:
+		return DeviceKey{}, false, reason.ProofKey
+	}
+	key, err := jose.ParseKey(header.Key) // check 7, and that it is a key at all
+	if err != nil {
+		return DeviceKey{}, false, reason.ProofKey
+	}
+	if key.Fits(header.Algorithm) != nil {
+		return DeviceKey{}, false, reason.ProofAlgorithm
+	}
+	return DeviceKey{Algorithm: header.Algorithm, Key: key}, false, reason.None
+}
+
+// match holds the claims against the request: method, URL, token and time
+// (RFC 9449, section 4.3, checks 8, 9, 12 and 11).
+func (v *Verifier) match(c *claims, r *Request, now time.Time) reason.Reason {
+	if string(c.method) != r.Method {
+		return reason.ProofMethod
+	}
+	if !r.URL.Matches(string(c.url)) {
+		return reason.ProofURL
+	}
+	var hash [43]byte
+	base64.RawURLEncoding.Encode(hash[:], r.Token[:])
+	if subtle.ConstantTimeCompare(hash[:], c.tokenHash) != 1 {
+		return reason.ProofTokenHash
+	}
+	seconds := now.Unix()
+	switch {
+	case c.issuedAt > seconds+int64(v.ClockSkew/time.Second),
+		c.issuedAt < seconds-int64(v.MaxAge/time.Second),
+		c.hasExpiry && c.expires <= seconds, // RFC 7519, sections 4.1.4 and 4.1.5
+		c.hasNotBefore && c.notBefore > seconds+int64(v.ClockSkew/time.Second):
+		return reason.ProofTime
+	}
+	return reason.None
+}
+
+// fresh asks for a server nonce where one is required, and from proofs that
+// may have been spent before the replay set's memory begins: those made no
+// later than the watermark, as far as their own clock can be believed. A
+// nonce issued after the watermark proves that the proof is younger (RFC
+// 9449, section 4.3, check 10, and section 11.3).
+func (v *Verifier) fresh(c *claims, now time.Time) reason.Reason {
+	watermark := v.Replay.Watermark()
+	if !v.RequireNonce && time.Unix(c.issuedAt, 0).After(watermark.Add(v.ClockSkew)) {
+		return reason.None
+	}
+	if len(c.nonce) == 0 {
+		return reason.NonceMissing
+	}
+	issued, err := v.Nonces.Check(string(c.nonce), now)
+	if err != nil || issued.Before(watermark) {
+		return reason.NonceStale
+	}
+	return reason.None
+}
+
+// verifySignature is RFC 9449, section 4.3, check 6.
+func verifySignature(device DeviceKey, compact jose.Compact) reason.Reason {
+	var buffer [512]byte
+	signature, err := jose.AppendDecode(buffer[:0], compact.Signature)
+	if err != nil {
+		return reason.ProofMalformed
+	}
+	if device.Key.Verify(device.Algorithm, compact.SigningInput, signature) != nil {
+		return reason.ProofSignature
+	}
+	return reason.None
+}
+
+// Nonce returns a fresh server nonce for a challenge.
+func (v *Verifier) Nonce(now time.Time) string { return v.Nonces.Issue(now) }
