@@ -1,0 +1,164 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package enforcement
+
+import (
+	"bytes"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
+)
+
+// AuthScheme is an HTTP authentication scheme that carries an access token,
+// lower-case.
+type AuthScheme string
+
+// The schemes. Which one is owed is the issuer's choice, in the token's confirmation.
+const (
+	SchemeNone   AuthScheme = ""
+	SchemeDPoP   AuthScheme = "dpop"     // RFC 9449, section 7.1
+	SchemeBearer AuthScheme = "bearer"   // RFC 6750, section 2.1
+	SchemePoP    AuthScheme = "pop"      // signed HTTP requests
+	SchemeMTLS   AuthScheme = "mtls_pop" // MSAL's spelling for certificate-bound tokens
+)
+
+// maxForm bounds how much of a form body is read in search of a second token.
+const maxForm = 64 << 10
+
+// Credential is the access token of a request, as presented.
+type Credential struct {
+	Scheme AuthScheme
+	Token  string
+}
+
+// credentialOf takes the one credential there must be (RFC 6750, section 2:
+// not more than one method to transmit the token).
+func credentialOf(r *http.Request) (Credential, reason.Reason) {
+	fields := r.Header["Authorization"]
+	switch {
+	case len(fields) > 1, queryCarriesToken(r.URL.RawQuery):
+		return Credential{}, reason.CredentialsSeveral
+	case len(fields) == 0:
+		return Credential{}, reason.CredentialMissing
+	}
+	name, token, _ := strings.Cut(fields[0], " ")
+	token = strings.Trim(token, " ") // 1*SP
+	scheme := authScheme(name)
+	switch {
+	case scheme == SchemeNone && isToken68(name) && name != "":
+		return Credential{}, reason.CredentialForeign
+	case scheme == SchemeNone:
+		return Credential{}, reason.CredentialMalformed
+	case token == "":
+		return Credential{Scheme: scheme}, reason.CredentialMissing
+	case !isToken68(token):
+		return Credential{Scheme: scheme}, reason.CredentialMalformed
+	}
+	return Credential{Scheme: scheme, Token: token}, reason.None
+}
+
+func authScheme(name string) AuthScheme {
+	for _, scheme := range [...]AuthScheme{SchemeDPoP, SchemeBearer, SchemePoP, SchemeMTLS} {
+		if strings.EqualFold(name, string(scheme)) {
+			return scheme
+		}
+	}
+	return SchemeNone
+}
+
+// isToken68 is RFC 9110, section 11.2.
+func isToken68(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("-._~+/", c) >= 0) {
+			return false
+		}
+	}
+	return body != ""
+}
+
+// queryCarriesToken finds an access_token parameter (RFC 6750, section 2.3).
+// It could not be proven, and a backend might prefer it to the token that was
+// judged. Names are compared as lenient backends do: decoded, without regard
+// to case, and split at semicolons too.
+func queryCarriesToken(query string) bool {
+	for query != "" {
+		var pair string
+		if end := strings.IndexAny(query, "&;"); end >= 0 {
+			pair, query = query[:end], query[end+1:]
+		} else {
+			pair, query = query, ""
+		}
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.IndexByte(name, '%') >= 0 {
+			if decoded, err := url.QueryUnescape(name); err == nil {
+				name = decoded
+			}
+		}
+		if strings.EqualFold(name, "access_token") {
+			return true
+		}
+	}
+	return false
+}
+
+// formCarriesToken finds an access_token field in a form body (RFC 6750,
+// section 2.2), and puts back what it read. A form that is too long to be
+// searched counts as carrying one.
+func formCarriesToken(r *http.Request) bool {
+	if r.Body == nil || r.Body == http.NoBody {
+		return false
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && mediaType == "" || mediaType != "application/x-www-form-urlencoded" {
+		return false
+	}
+	if r.ContentLength > maxForm {
+		return true
+	}
+	body := r.Body
+	form, err := io.ReadAll(io.LimitReader(body, maxForm+1))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(form), failing{err, body}), body}
+	return len(form) > maxForm || queryCarriesToken(string(form))
+}
+
+// failing repeats the error that ended a read, else reads on.
+type failing struct {
+	err error
+	io.Reader
+}
+
+func (f failing) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.Reader.Read(p)
+}
+
+// judgedHeaders must reach the backend as they were judged.
+var judgedHeaders = []string{"authorization", "dpop", "cookie"}
+
+// connectionDrops reports whether the Connection header nominates a header
+// that was judged: the proxy would then drop it (RFC 9110, section 7.6.1).
+func connectionDrops(header http.Header) bool {
+	for _, field := range header["Connection"] {
+		for name := range strings.SplitSeq(field, ",") {
+			name = strings.Trim(name, " \t")
+			for _, judged := range judgedHeaders {
+				if strings.EqualFold(name, judged) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

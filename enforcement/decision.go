@@ -1,0 +1,78 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package enforcement
+
+import (
+	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
+)
+
+// Decision is what the enforcer found, and what follows from it.
+type Decision struct {
+	// Allow says that the request may pass.
+	Allow bool
+	// Enforcing says that a policy in state `on` targets the resource. Where
+	// none does, nothing that client or backend can see may change.
+	Enforcing bool
+	// Exempt says that the path needs no token; nothing else was looked at.
+	Exempt bool
+	// Anonymous says that the request passes without a credential, because
+	// the resource leaves that to its backend.
+	Anonymous bool
+	// Reason is the first check that failed; none did if it is empty.
+	Reason reason.Reason
+	// Credential is the token as presented, or only its scheme. It is secret.
+	Credential Credential
+	// Claims are the verified token's; nil without one.
+	Claims *token.Claims
+	// Bound says that the request proved possession of the confirmed key.
+	Bound bool
+	// Binding is the proof. Its key is the confirmed one even where a later
+	// check failed.
+	Binding proof.Binding
+	// Outcomes has one entry per policy, in the configured order.
+	Outcomes []policy.Outcome
+	// BreakGlass says that an excluded user passes unbound.
+	BreakGlass bool
+	// Nonce is a fresh server nonce, where the client must retry with one.
+	Nonce string
+	// RetryAfter is how long the client should wait, where that helps.
+	RetryAfter time.Duration
+	// Recorded says that a sign-in record was written for this very request.
+	Recorded bool
+	// Panicked says that the reason is an unexpected failure of our own.
+	Panicked bool
+
+	verified      token.Verified
+	outcomes      [2]policy.Outcome // backing for the common case
+	correlationID string
+}
+
+// CorrelationID names this request in the refusal, the sign-in record and the
+// placeholders. It is drawn when first asked for.
+func (d *Decision) CorrelationID() string {
+	if d.correlationID == "" {
+		d.correlationID = signin.NewID()
+	}
+	return d.correlationID
+}
+
+// Code is the session status code of the sign-in log.
+func (d *Decision) Code() int {
+	if d.Bound && d.Reason == reason.None {
+		return reason.CodeBound
+	}
+	return d.Reason.Answer().Code
+}
+
+// fail ends the way of a request early: nothing else was looked at.
+func (d *Decision) fail(why reason.Reason) *Decision {
+	d.Reason = why
+	return d
+}

@@ -1,0 +1,252 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package enforcement
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/cache"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
+)
+
+// Config is what an Enforcer is made of. Everything but the resource and the
+// policies may be shared between enforcers.
+type Config struct {
+	Resource Resource
+	// Policies are compiled for the resource.
+	Policies *policy.Set
+	Tokens   *token.Verifier
+	DPoP     *dpop.Verifier
+	// Replay is the set of spent proofs.
+	Replay *cache.Replay
+	// Log takes the sign-in records.
+	Log *signin.Aggregator
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Enforcer protects one resource. It is safe for concurrent use.
+type Enforcer struct {
+	Config
+	enforcing bool
+}
+
+// New returns an enforcer for the resource.
+func New(config Config) (*Enforcer, error) {
+	if config.Policies == nil || config.Tokens == nil || config.DPoP == nil || config.Replay == nil || config.Log == nil {
+		return nil, errors.New("enforcer: policies, token verifier, proof verifier, replay set and log are required")
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	return &Enforcer{Config: config, enforcing: config.Policies.Targets(config.Resource.Name)}, nil
+}
+
+// Enforcing reports whether a policy in state `on` targets the resource.
+func (e *Enforcer) Enforcing() bool { return e.enforcing }
+
+// Enforce takes a request through all steps and returns the decision. A
+// request that it allows has spent its proof.
+func (e *Enforcer) Enforce(r *Request) *Decision {
+	d := &Decision{Enforcing: e.enforcing}
+	defer e.contain(d)
+	now := e.Now()
+
+	if why := e.framing(r.HTTP); why != reason.None {
+		return d.fail(why)
+	}
+	if e.exempt(r) {
+		d.Allow, d.Exempt = true, true
+		return d
+	}
+
+	d.Reason = e.verify(d, r, now)
+	if d.Reason == reason.CredentialMissing && e.Resource.AllowAnonymous {
+		d.Allow, d.Anonymous = true, true
+		return d
+	}
+	e.judge(d, r)
+	if d.Allow && d.Bound {
+		e.spend(d, r, now)
+	}
+	switch {
+	case !d.Allow:
+		e.advise(d, now)
+	case d.Claims != nil:
+		e.Tokens.Remember(d.verified)
+	}
+	e.record(d, r, now)
+	return d
+}
+
+// framing refuses what must not be looked at any further. Where nothing is
+// enforced it passes, as it would without this module.
+func (e *Enforcer) framing(r *http.Request) reason.Reason {
+	switch {
+	case !e.enforcing:
+		return reason.None
+	case r.TLS != nil && !r.TLS.HandshakeComplete: // RFC 8470, section 5.2
+		return reason.EarlyData
+	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
+		return reason.MethodRefused
+	case connectionDrops(r.Header):
+		return reason.ConnectionHeader
+	}
+	return reason.None
+}
+
+// exempt matches the path that is forwarded. What the client sent must be
+// free of ambiguity too: a rewrite may have washed it.
+func (e *Enforcer) exempt(r *Request) bool {
+	if !e.Resource.Exempt.Match(r.HTTP.URL.EscapedPath()) {
+		return false
+	}
+	_, ok := target.CanonicalPath(r.SentPath)
+	return ok
+}
+
+// verify runs the steps that look at the request alone: credential, token and
+// proof. It fills in what each of them found.
+func (e *Enforcer) verify(d *Decision, r *Request, now time.Time) (why reason.Reason) {
+	if d.Credential, why = credentialOf(r.HTTP); why != reason.None {
+		return why
+	}
+	if e.enforcing && formCarriesToken(r.HTTP) {
+		return reason.CredentialsSeveral
+	}
+	verified, why := e.Tokens.Verify(d.Credential.Token, e.audience(r), now)
+	if why != reason.None {
+		return why
+	}
+	d.Claims, d.verified = verified.Claims, verified
+	if why := e.prove(d, r, verified.Hash, now); why != reason.None {
+		return why
+	}
+	d.Bound = true
+	return reason.None
+}
+
+// audience is whom tokens for this resource are issued to.
+func (e *Enforcer) audience(r *Request) token.Audience {
+	audience := token.Audience{Names: e.Resource.Audience}
+	if e.Resource.HostAudience {
+		audience.Host = r.URL.Host
+	}
+	return audience
+}
+
+// prove asks for the proof that the token's confirmation owes, whatever the
+// client chose to send.
+func (e *Enforcer) prove(d *Decision, r *Request, hash token.Hash, now time.Time) (why reason.Reason) {
+	confirmation := &d.Claims.Confirmation
+	switch {
+	case !confirmation.Present:
+		return reason.TokenUnbound
+	case confirmation.X5T != nil, confirmation.SignedRequest != nil:
+		return reason.SchemeUnavailable
+	case d.Credential.Scheme != SchemeDPoP:
+		return reason.SchemeMismatch
+	}
+	d.Binding, why = e.DPoP.Verify(&dpop.Request{
+		Headers:     r.HTTP.Header["Dpop"],
+		Method:      r.HTTP.Method,
+		URL:         r.URL,
+		Token:       hash,
+		Confirmed:   confirmation.JKT,
+		ExcuseNonce: !e.enforcing,
+	}, now)
+	return why
+}
+
+// judge evaluates the policies and decides.
+func (e *Enforcer) judge(d *Decision, r *Request) {
+	context := e.context(d, r)
+	d.Outcomes = e.Policies.Evaluate(d.outcomes[:0], &context)
+	if d.Reason.Curable() {
+		excuse(d.Outcomes)
+	}
+	if d.Bound && hardwareMissing(d.Outcomes) {
+		d.Reason = reason.HardwareKey
+	}
+	d.Allow = !e.enforcing || !e.blocks(d, &context)
+	d.BreakGlass = d.Allow && e.enforcing && d.Claims != nil && !d.Bound && e.Policies.Excluded(&context)
+}
+
+// blocks is the decision where some policy is on. A request without a valid
+// token has no user, so no condition on users can let it off. A token with a
+// confirmation needs its proof whatever conditions on platform or client say.
+func (e *Enforcer) blocks(d *Decision, context *policy.Context) bool {
+	if d.Claims == nil {
+		return true
+	}
+	for i := range d.Outcomes {
+		if d.Outcomes[i].Blocks() {
+			return true
+		}
+	}
+	return d.Claims.Confirmation.Present && !d.Bound && e.Policies.BoundTokenNeedsProof(context)
+}
+
+// excuse turns a failure that one retry would have cured into a success where
+// it is only recorded.
+func excuse(outcomes []policy.Outcome) {
+	for i := range outcomes {
+		if outcomes[i].Result == policy.ReportOnlyFailure {
+			outcomes[i].Result = policy.ReportOnlySuccess
+		}
+	}
+}
+
+func hardwareMissing(outcomes []policy.Outcome) bool {
+	for i := range outcomes {
+		if outcomes[i].HardwareKeyMissing {
+			return true
+		}
+	}
+	return false
+}
+
+// spend records the proof, last of all, so that a refused request consumes
+// nothing. Of several copies exactly one gets through.
+func (e *Enforcer) spend(d *Decision, r *Request, now time.Time) {
+	var why reason.Reason
+	switch e.Replay.Add(d.Binding.Key, d.Binding.ID, now) {
+	case cache.Added:
+		return
+	case cache.OverQuota:
+		why = reason.ReplayQuota
+	default:
+		why = reason.ProofReplayed
+	}
+	d.Bound, d.Reason = false, why
+	e.judge(d, r)
+}
+
+// advise tells a well-behaved client how to go on.
+func (e *Enforcer) advise(d *Decision, now time.Time) {
+	switch d.Reason {
+	case reason.NonceMissing, reason.NonceStale:
+		d.Nonce = e.DPoP.Nonce(now)
+	case reason.KeySetUnavailable:
+		d.RetryAfter = token.FetchPause
+	case reason.ReplayQuota:
+		d.RetryAfter = dpop.Lifetime(e.DPoP.MaxAge, e.DPoP.ClockSkew)
+	}
+}
+
+// contain turns a panic into a refusal where something is enforced, and into
+// nothing where it is not.
+func (e *Enforcer) contain(d *Decision) {
+	if recover() != nil {
+		d.Reason, d.Panicked, d.Bound = reason.Internal, true, false
+		d.Allow = !e.enforcing
+	}
+}
