@@ -1,0 +1,341 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// state is what an App holds once it is provisioned.
+type state struct {
+	ctx      caddy.Context
+	logger   *zap.Logger
+	holds    holds
+	keySets  []*token.KeySet
+	tokens   *token.Verifier
+	verified *token.Cache
+	keys     *dpop.KeyCache
+	replay   *enforcement.Replay
+	dpop     *dpop.Verifier
+	policies *policy.Set
+	signIns  *signin.Aggregator
+
+	mu        sync.Mutex
+	resources []policy.Resource // of the handlers that were provisioned with this app
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "token_protection",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision compiles the configuration. It opens no connection and starts
+// nothing: it runs for `caddy validate` and for rejected reloads too.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.logger = ctx, ctx.Logger()
+	a.setDefaults()
+	if err := a.check(); err != nil {
+		return err
+	}
+	var err error
+	if a.policies, err = policy.Compile(a.Policies, nil); err != nil {
+		return err
+	}
+	advise(a.logger, a.Policies)
+	if err := a.provisionReplay(); err != nil {
+		return err
+	}
+	if err := a.provisionTokens(); err != nil {
+		return err
+	}
+	if err := a.provisionProofs(); err != nil {
+		return err
+	}
+	a.signIns = signin.New(signin.Config{Interval: time.Duration(*a.SignInLog.Interval), Sink: signInSink(a.logger.Named("sign_in"))})
+	return registerMetrics(ctx.GetMetricsRegistry())
+}
+
+func (a *App) setDefaults() {
+	setDefault(&a.Proof.MaxAge, defaultMaxAge)
+	setDefault(&a.Proof.ClockSkew, defaultClockSkew)
+	setDefault(&a.Proof.Nonce, nonceAuto)
+	setDefault(&a.Replay.Store, storeMemory)
+	setDefault(&a.Replay.MaxEntries, defaultMaxEntries)
+	setDefault(&a.Replay.MaxPerKey, defaultMaxPerKey)
+	setDefault(&a.Cache.Tokens, defaultTokens)
+	setDefault(&a.Cache.DeviceKeys, defaultDeviceKeys)
+	if a.SignInLog.Interval == nil {
+		interval := caddy.Duration(defaultInterval)
+		a.SignInLog.Interval = &interval
+	}
+}
+
+func setDefault[T comparable](value *T, fallback T) {
+	var zero T
+	if *value == zero {
+		*value = fallback
+	}
+}
+
+// check reports every mistake that can be seen without looking further.
+func (a *App) check() error {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if len(a.Issuers) == 0 {
+		problem("issuer: none is configured; token protection needs at least one `issuer <url>`")
+	}
+	if a.Proof.MaxAge < caddy.Duration(time.Second) || a.Proof.MaxAge > caddy.Duration(time.Hour) {
+		problem("proof max_age %v: expected a duration from 1s to 1h", time.Duration(a.Proof.MaxAge))
+	}
+	if a.Proof.ClockSkew < 0 || a.Proof.ClockSkew > caddy.Duration(5*time.Minute) {
+		problem("proof clock_skew %v: expected a duration from 0s to 5m", time.Duration(a.Proof.ClockSkew))
+	}
+	if a.Proof.Nonce != nonceAuto && a.Proof.Nonce != nonceRequired {
+		problem("proof nonce %q: expected auto or required", a.Proof.Nonce)
+	}
+	if a.Replay.Store != storeMemory {
+		problem("replay %q: expected memory; other stores are not supported yet", a.Replay.Store)
+	}
+	for name, value := range map[string]int{
+		"replay max_entries": a.Replay.MaxEntries, "replay max_per_key": a.Replay.MaxPerKey,
+		"cache tokens": a.Cache.Tokens, "cache device_keys": a.Cache.DeviceKeys,
+	} {
+		if value < 1 {
+			problem("%s %d: expected a positive number", name, value)
+		}
+	}
+	if *a.SignInLog.Interval < 0 {
+		problem("sign_in_log interval %v: expected 0 or a positive duration", time.Duration(*a.SignInLog.Interval))
+	}
+	return errors.Join(problems...)
+}
+
+func (a *App) provisionReplay() (err error) {
+	maxAge, skew := time.Duration(a.Proof.MaxAge), time.Duration(a.Proof.ClockSkew)
+	key := fmt.Sprintf("replay memory %d %d %v %v", a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew)
+	a.replay, err = take(&a.holds, key, func() (*enforcement.Replay, error) {
+		start := started
+		if liveReplay.Load() != nil { // another set was in use until now, and knows what this one does not
+			start = time.Now()
+		}
+		return enforcement.NewReplay(a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew, start)
+	})
+	return err
+}
+
+func (a *App) provisionTokens() (err error) {
+	a.verified, err = take(&a.holds, fmt.Sprintf("tokens %d", a.Cache.Tokens), func() (*token.Cache, error) {
+		return token.NewCache(a.Cache.Tokens)
+	})
+	if err != nil {
+		return err
+	}
+	var issuers []*token.Issuer
+	for _, configured := range a.Issuers {
+		issuer, keys, err := a.provisionIssuer(configured)
+		if err != nil {
+			return err
+		}
+		issuers, a.keySets = append(issuers, issuer), append(a.keySets, keys)
+	}
+	a.tokens, err = token.NewVerifier(issuers, a.verified, time.Duration(a.Proof.ClockSkew))
+	return err
+}
+
+func (a *App) provisionIssuer(configured Issuer) (*token.Issuer, *token.KeySet, error) {
+	config, err := configured.compile()
+	if err != nil {
+		return nil, nil, err
+	}
+	key := strings.Join([]string{"keys", configured.Issuer, configured.JWKSURL, configured.JWKSFile}, " ")
+	keys, err := take(&a.holds, key, func() (*token.KeySet, error) {
+		if configured.JWKSFile != "" {
+			return token.NewFileKeySet(configured.Issuer, configured.JWKSFile)
+		}
+		return token.NewRemoteKeySet(configured.Issuer, configured.JWKSURL, http.RoundTripper(nil))
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("issuer %q: %w", configured.Issuer, err)
+	}
+	issuer, err := token.NewIssuer(config, keys)
+	return issuer, keys, err
+}
+
+// compile turns the configured words into their types.
+func (i Issuer) compile() (token.IssuerConfig, error) {
+	config := token.IssuerConfig{Issuer: i.Issuer}
+	if i.JWKSURL != "" && i.JWKSFile != "" {
+		return config, fmt.Errorf("issuer %q: jwks_url and jwks_file exclude each other", i.Issuer)
+	}
+	var err error
+	if config.Algorithms, err = parseAlgorithms(i.Algorithms); err != nil {
+		return config, fmt.Errorf("issuer %q: %w", i.Issuer, err)
+	}
+	for _, typ := range i.TokenTypes {
+		config.Types = append(config.Types, strings.ToLower(typ))
+	}
+	for fact, names := range i.Claims {
+		place, err := claimNames(&config.Claims, fact)
+		if err != nil {
+			return config, fmt.Errorf("issuer %q: %w", i.Issuer, err)
+		}
+		*place = names
+	}
+	return config, nil
+}
+
+// check finds what is wrong with the issuer without looking at its keys.
+func (i Issuer) check() error {
+	config, err := i.compile()
+	if err != nil {
+		return err
+	}
+	if _, err := token.NewIssuer(config, nil); err != nil {
+		return err
+	}
+	if i.JWKSFile != "" {
+		return nil
+	}
+	_, err = token.NewRemoteKeySet(i.Issuer, i.JWKSURL, http.DefaultTransport)
+	return err
+}
+
+// claimFacts are the facts that `claim` locates.
+var claimFacts = []string{"user", "user_id", "groups", "roles", "device", "client", "platform"}
+
+func claimNames(names *token.ClaimNames, fact string) (*[]string, error) {
+	for i, place := range []*[]string{&names.User, &names.UserID, &names.Groups, &names.Roles, &names.Device, &names.Client, &names.Platform} {
+		if claimFacts[i] == fact {
+			return place, nil
+		}
+	}
+	return nil, fmt.Errorf("claim %q: expected one of %s", fact, strings.Join(claimFacts, ", "))
+}
+
+func parseAlgorithms(names []string) ([]jose.Algorithm, error) {
+	var algorithms []jose.Algorithm
+	for _, name := range names {
+		algorithm, err := jose.ParseAlgorithm(name)
+		if err != nil {
+			return nil, fmt.Errorf("algorithms %q: expected some of %v", name, jose.Algorithms())
+		}
+		algorithms = append(algorithms, algorithm)
+		if algorithm == jose.EdDSA { // RFC 9864 spells it Ed25519
+			algorithms = append(algorithms, jose.Ed25519)
+		}
+	}
+	return algorithms, nil
+}
+
+func (a *App) provisionProofs() error {
+	algorithms, err := parseAlgorithms(a.Proof.Algorithms)
+	if err != nil {
+		return fmt.Errorf("proof: %w", err)
+	}
+	secrets, err := a.nonceSecrets()
+	if err != nil {
+		return err
+	}
+	nonces, err := nonce.New("dpop-nonce", nonceLife, secrets[0], secrets[1:]...)
+	if err != nil {
+		return fmt.Errorf("proof nonce_secret: %w", err)
+	}
+	a.keys, err = take(&a.holds, fmt.Sprintf("device keys %d", a.Cache.DeviceKeys), func() (*dpop.KeyCache, error) {
+		return dpop.NewKeyCache(a.Cache.DeviceKeys)
+	})
+	if err != nil {
+		return err
+	}
+	a.dpop, err = dpop.New(dpop.Config{
+		Algorithms: algorithms, MaxAge: time.Duration(a.Proof.MaxAge), ClockSkew: time.Duration(a.Proof.ClockSkew),
+		RequireNonce: a.Proof.Nonce == nonceRequired, Nonces: nonces, Replay: a.replay, Keys: a.keys,
+	})
+	return err
+}
+
+// nonceSecrets resolves placeholders. Error texts never show a secret.
+func (a *App) nonceSecrets() ([][]byte, error) {
+	if len(a.Proof.NonceSecret) == 0 {
+		return [][]byte{processSecret()}, nil
+	}
+	replacer := caddy.NewReplacer()
+	var secrets [][]byte
+	for i, configured := range a.Proof.NonceSecret {
+		secret, err := replacer.ReplaceOrErr(configured, true, true)
+		if err != nil {
+			return nil, fmt.Errorf("proof nonce_secret number %d: %w", i+1, err)
+		}
+		if len(secret) < minSecret {
+			return nil, fmt.Errorf("proof nonce_secret number %d: %d characters long, expected at least %d", i+1, len(secret), minSecret)
+		}
+		secrets = append(secrets, []byte(secret))
+	}
+	return secrets, nil
+}
+
+// register makes a handler's resource known, so that policies which name
+// nothing that exists are found out.
+func (a *App) register(resource policy.Resource) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.resources = append(a.resources, resource)
+}
+
+// Start begins the background work: fetching keys and writing the sign-in log.
+func (a *App) Start() error {
+	a.mu.Lock()
+	unknown := a.policies.UnknownResources(a.resources)
+	a.mu.Unlock()
+	if len(unknown) > 0 {
+		return fmt.Errorf("policies name resources that no token_protection handler protects: %s; such a policy would protect nothing", strings.Join(unknown, ", "))
+	}
+	for _, keys := range a.keySets {
+		keys.Start()
+	}
+	a.signIns.Start()
+	live.Store(a)
+	liveReplay.Store(a.replay)
+	return nil
+}
+
+// Stop ends what Start began. Key sets go on if the next configuration has
+// taken them over.
+func (a *App) Stop() error {
+	live.CompareAndSwap(a, nil)
+	a.signIns.Stop()
+	return nil
+}
+
+// Cleanup releases the shared state.
+func (a *App) Cleanup() error { return a.holds.release() }
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,79 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"errors"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
+)
+
+// parseHandler reads the site directive.
+func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	if h.Option("token_protection") == nil {
+		return nil, h.Err("token_protection: the global option of the same name is missing; it names the issuers and the policies")
+	}
+	handler := new(Handler)
+	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return handler, nil
+}
+
+// UnmarshalCaddyfile reads the site directive. Syntax:
+//
+//	token_protection <resource> {
+//		display_name <name>
+//		app_id       <id>
+//		audience     <aud>...
+//		proofs       <scheme>...
+//		exempt       <path>...
+//		public_url   <url>
+//		anonymous    <challenge|allow>
+//		forward      <unchanged|bearer|none>
+//		realm        <realm>
+//	}
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	if !d.NextArg() {
+		return d.Err("token_protection: missing argument; expected the resource's name, such as exchange, sharepoint or one of your own")
+	}
+	h.Resource = d.Val()
+	if d.NextArg() {
+		return d.Errf("token_protection: surplus argument %q; expected only the resource's name", d.Val())
+	}
+	if err := block(d, "token_protection", map[string]parser{
+		"display_name": text(&h.DisplayName, "a name"),
+		"app_id":       text(&h.AppID, "an application id"),
+		"audience":     list(&h.Audience, "aud values"),
+		"proofs":       list(&h.Proofs, "dpop"),
+		"exempt":       list(&h.Exempt, "paths such as /healthz or /public/*"),
+		"public_url":   text(&h.PublicURL, "the URL under which clients address this site"),
+		"anonymous":    word(&h.Anonymous, anonymousChallenge, anonymousAllow),
+		"forward":      word(&h.Forward, forwardUnchanged, forwardBearer, forwardNone),
+		"realm":        text(&h.Realm, "a name"),
+	}); err != nil {
+		return err
+	}
+	return h.validate(d)
+}
+
+// validate finds at adapt time what Provision would find.
+func (h *Handler) validate(d *caddyfile.Dispenser) error {
+	problems := []error{h.check()}
+	_, err := target.ParsePatterns(h.Exempt)
+	problems = append(problems, err)
+	if h.PublicURL != "" {
+		_, err := target.ParseOrigin(h.PublicURL)
+		problems = append(problems, err)
+	}
+	return wrap(d, errors.Join(problems...))
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

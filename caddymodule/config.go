@@ -1,0 +1,200 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+)
+
+// App is token protection's configuration for the whole server: which issuers
+// are trusted, which Conditional Access policies apply, how proofs are judged
+// and remembered, and how sign-ins are logged. The handler
+// `http.handlers.token_protection` puts it in front of a resource.
+type App struct {
+	// The trusted issuers of access tokens. At least one is required.
+	Issuers []Issuer `json:"issuer,omitempty"`
+
+	// The Conditional Access policies, in the shape of Microsoft Graph's
+	// `conditionalAccessPolicy`.
+	Policies []policy.Policy `json:"policy,omitempty"`
+
+	// How proofs of possession are judged.
+	Proof Proof `json:"proof,omitzero"`
+
+	// Where spent proofs are remembered.
+	Replay Replay `json:"replay,omitzero"`
+
+	// Sizes of the caches.
+	Cache Cache `json:"cache,omitzero"`
+
+	// How sign-ins are logged. The logger's name is `token_protection.sign_in`.
+	SignInLog SignInLog `json:"sign_in_log,omitzero"`
+
+	state
+}
+
+// Issuer is a trusted issuer of JWT access tokens.
+type Issuer struct {
+	// The issuer's identifier, compared byte for byte with the `iss` claim.
+	// An https URL; http only on loopback.
+	Issuer string `json:"issuer"`
+
+	// Where the issuer's keys are. Default: discovered from the issuer's
+	// metadata (RFC 8414, OpenID Connect Discovery).
+	JWKSURL string `json:"jwks_url,omitempty"`
+
+	// A JWK Set file to use instead of a URL. Read again when it changes.
+	JWKSFile string `json:"jwks_file,omitempty"`
+
+	// The algorithms the issuer may sign with. Default: ES256, RS256, PS256,
+	// EdDSA, ES384, ES512, RS384, RS512, PS384 and PS512.
+	Algorithms []string `json:"algorithms,omitempty"`
+
+	// The `typ` headers of the issuer's access tokens: `at+jwt` (RFC 9068)
+	// and `JWT`. Default: `at+jwt`, and for Entra's own issuers `JWT` too. A
+	// token that says `JWT` must look like an access token in other ways, so
+	// that ID tokens are not mistaken for one.
+	TokenTypes []string `json:"token_types,omitempty"`
+
+	// In which claims each fact is found; the first that is present counts.
+	// Keys are `user`, `user_id`, `groups`, `roles`, `device`, `client` and
+	// `platform`.
+	Claims map[string][]string `json:"claim,omitempty"`
+}
+
+// Proof says how proofs of possession are judged.
+type Proof struct {
+	// How long after its `iat` a proof is accepted. Default: 60s.
+	MaxAge caddy.Duration `json:"max_age,omitempty"`
+
+	// How far the `iat` of a proof, and the times of a token, may lie beyond
+	// what this node's clock says. Default: 15s.
+	ClockSkew caddy.Duration `json:"clock_skew,omitempty"`
+
+	// The algorithms a proof may be signed with. Default: all that are
+	// supported, see an issuer's `algorithms`.
+	Algorithms []string `json:"algorithms,omitempty"`
+
+	// When a proof must carry a nonce from this server: `auto`, only where
+	// spent proofs may have been forgotten, after a restart or an overflow;
+	// or `required`, always. Default: auto.
+	Nonce string `json:"nonce,omitempty"`
+
+	// The secrets of server nonces, at least 32 characters each. The first
+	// issues, all are accepted, so that a secret can be rotated node by
+	// node. All nodes share them. Placeholders such as `{env.NONCE_SECRET}`
+	// work. Default: random, for this process alone.
+	NonceSecret []string `json:"nonce_secret,omitempty"`
+}
+
+// Replay says where spent proofs are remembered.
+type Replay struct {
+	// The kind of store: `memory`, this process's own. Default: memory.
+	Store string `json:"store,omitempty"`
+
+	// How many spent proofs are remembered. Beyond it the oldest are
+	// forgotten, and proofs that could be among them need a fresh server
+	// nonce. Default: 1000000.
+	MaxEntries int `json:"max_entries,omitempty"`
+
+	// How many live proofs one device key may have in the store, so that one
+	// device cannot fill it. Default: 1000.
+	MaxPerKey int `json:"max_per_key,omitempty"`
+}
+
+// Cache sizes the caches of what has been verified before.
+type Cache struct {
+	// How many verified access tokens are remembered. Default: 100000.
+	Tokens int `json:"tokens,omitempty"`
+
+	// How many device keys are remembered. Default: 100000.
+	DeviceKeys int `json:"device_keys,omitempty"`
+}
+
+// SignInLog says how sign-ins are logged.
+type SignInLog struct {
+	// Requests of the same user, app, device, resource, address and outcome
+	// are logged the first time at once, then once per interval with their
+	// count. 0 logs every request. Default: 5m.
+	Interval *caddy.Duration `json:"interval,omitempty"`
+}
+
+// Defaults of the configuration.
+const (
+	defaultMaxAge     = caddy.Duration(60 * time.Second)
+	defaultClockSkew  = caddy.Duration(15 * time.Second)
+	nonceLife         = 120 * time.Second
+	defaultMaxEntries = 1_000_000
+	defaultMaxPerKey  = 1000
+	defaultTokens     = 100_000
+	defaultDeviceKeys = 100_000
+	defaultInterval   = 5 * time.Minute
+	minSecret         = 32
+	storeMemory       = "memory"
+	nonceAuto         = "auto"
+	nonceRequired     = "required"
+)
+
+// Handler protects one resource. It admits a request whose access token is
+// bound to a device key and which proves possession of that key, refuses what
+// a policy in state `on` blocks, and records what report-only policies would
+// have done.
+type Handler struct {
+	// The resource's name, as policies call it. Required. `exchange` and
+	// `sharepoint` have Entra's display names and application ids as defaults.
+	Resource string `json:"resource"`
+
+	// The resource's name in the sign-in log. Default: the resource's name.
+	DisplayName string `json:"display_name,omitempty"`
+
+	// The resource's application id, for policies and the sign-in log.
+	AppID string `json:"app_id,omitempty"`
+
+	// The `aud` values of tokens for this resource. Default: `https://` and
+	// the host that the client addressed, and the application id.
+	Audience []string `json:"audience,omitempty"`
+
+	// The proof schemes that the resource accepts. Only `dpop` so far, which
+	// is the default.
+	Proofs []string `json:"proofs,omitempty"`
+
+	// Paths that need no token, such as `/healthz` or `/public/*`. They are
+	// matched on the canonical path, case-sensitively; an ambiguous spelling
+	// never matches.
+	Exempt []string `json:"exempt,omitempty"`
+
+	// The URL under which clients address this site, where the server cannot
+	// tell by itself: behind another proxy that is not in `trusted_proxies`,
+	// or one that strips a path prefix. Default: what the request says, with
+	// forwarded headers from trusted proxies.
+	PublicURL string `json:"public_url,omitempty"`
+
+	// What to do with requests that carry no credential at all: `challenge`
+	// or `allow`, which leaves them to a backend that authenticates by
+	// itself. Default: challenge once a policy in state `on` targets the
+	// resource, until then allow.
+	Anonymous string `json:"anonymous,omitempty"`
+
+	// How the access token goes to the backend: `unchanged`; `bearer`, as
+	// `Authorization: Bearer` without the proof; or `none`. Default: unchanged.
+	Forward string `json:"forward,omitempty"`
+
+	// The realm of challenges.
+	Realm string `json:"realm,omitempty"`
+
+	guard
+}
+
+// Words of the handler's configuration.
+const (
+	anonymousChallenge = "challenge"
+	anonymousAllow     = "allow"
+	forwardUnchanged   = "unchanged"
+	forwardBearer      = "bearer"
+	forwardNone        = "none"
+)

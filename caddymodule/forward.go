@@ -1,0 +1,120 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement"
+)
+
+// forward prepares an admitted request for the backend: what was judged is
+// what it gets. Where nothing is enforced, only what the administrator asked
+// for is changed, and only for a token that was verified.
+func (h *Handler) forward(r *http.Request, decision *enforcement.Decision) {
+	if decision.Enforcing {
+		removeHostile(r.Header)
+	}
+	if decision.Claims == nil {
+		return
+	}
+	switch h.Forward {
+	case forwardBearer:
+		r.Header.Set("Authorization", "Bearer "+decision.Credential.Token)
+		removeProofs(r.Header)
+	case forwardNone:
+		r.Header.Del("Authorization")
+		removeProofs(r.Header)
+	}
+}
+
+// removeProofs takes out what a backend that logs it could be robbed of.
+func removeProofs(header http.Header) {
+	for _, name := range []string{"Dpop", "Secure-Session-Response", "Secure-Session-Skipped", "Sec-Secure-Session-Id"} {
+		delete(header, name)
+	}
+}
+
+// certificateHeaders are the ways in which TLS terminators forward a client
+// certificate (RFC 9440, section 2, and its vendor forms). From here they are
+// only ever forged: no terminator is configured.
+var certificateHeaders = []string{
+	"Client-Cert", "Client-Cert-Chain", "X-Forwarded-Client-Cert", "X-Arr-Clientcert",
+	"X-Amzn-Mtls-Clientcert", "X-Amzn-Mtls-Clientcert-Leaf", "X-Forwarded-Tls-Client-Cert",
+	"X-Forwarded-Tls-Client-Cert-Info", "X-Ssl-Client-Cert", "X-Ssl-Client-Der", "Ssl-Client-Cert", "X-Client-Cert",
+}
+
+// removeHostile takes out what must never pass an enforcing resource: forged
+// client certificates, Entra's primary refresh token and device credentials
+// (no resource can verify those), claims about early data, and upgrades to a
+// protocol whose later requests nobody would judge.
+func removeHostile(header http.Header) {
+	for _, name := range certificateHeaders {
+		delete(header, name)
+	}
+	delete(header, "Early-Data")
+	delete(header, "Sec-Token-Binding")
+	delete(header, "Sec-Provided-Token-Binding-Id")
+	for name := range header {
+		if isEntraCredential(name) {
+			delete(header, name)
+		}
+	}
+	for _, protocol := range header["Upgrade"] {
+		if strings.Contains(strings.ToLower(protocol), "h2c") {
+			delete(header, "Upgrade")
+			delete(header, "Http2-Settings")
+			break
+		}
+	}
+	removeEntraCookies(header)
+}
+
+// isEntraCredential matches x-ms-RefreshTokenCredential, with or without a
+// number, and x-ms-DeviceCredential.
+func isEntraCredential(name string) bool {
+	const shortest = len("x-ms-devicecredential")
+	if len(name) < shortest || name[0] != 'X' && name[0] != 'x' {
+		return false
+	}
+	lower := strings.ToLower(name)
+	return strings.HasPrefix(lower, "x-ms-refreshtokencredential") || strings.HasPrefix(lower, "x-ms-devicecredential")
+}
+
+// removeEntraCookies takes the same credentials out of the cookies.
+func removeEntraCookies(header http.Header) {
+	cookies := header["Cookie"]
+	if !hasEntraCookie(cookies) {
+		return
+	}
+	kept := make([]string, 0, len(cookies))
+	for _, line := range cookies {
+		var pairs []string
+		for pair := range strings.SplitSeq(line, ";") {
+			if pair = strings.TrimSpace(pair); pair != "" && !isEntraCredential(pair) {
+				pairs = append(pairs, pair)
+			}
+		}
+		if len(pairs) > 0 {
+			kept = append(kept, strings.Join(pairs, "; "))
+		}
+	}
+	if len(kept) == 0 {
+		delete(header, "Cookie")
+		return
+	}
+	header["Cookie"] = kept
+}
+
+func hasEntraCookie(cookies []string) bool {
+	for _, line := range cookies {
+		for pair := range strings.SplitSeq(line, ";") {
+			if isEntraCredential(strings.TrimSpace(pair)) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,30 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+)
+
+// warned remembers which advice was given, so that a configuration that is
+// adapted, validated and loaded does not give it three times.
+var warned sync.Map
+
+// advise logs what is legal and yet unwise about the policies.
+func advise(logger *zap.Logger, policies []policy.Policy) {
+	set, err := policy.Compile(policies, nil)
+	if err != nil {
+		return // reported where it was found
+	}
+	for _, warning := range set.Lint(nil, nil) {
+		text := warning.String()
+		if _, given := warned.LoadOrStore(text, true); !given {
+			logger.Warn(text)
+		}
+	}
+}

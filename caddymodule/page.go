@@ -1,0 +1,38 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import "html/template"
+
+// page is the refusal for people. It holds the facts of the problem document
+// and what to do next.
+var page = template.Must(template.New("refusal").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{.Title}}</title>
+<style>
+:root { color-scheme: light dark; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 38rem; margin: 12vh auto; padding: 0 1.25rem; }
+h1 { font-size: 1.4rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
+dt { opacity: .7; }
+dd { margin: 0; overflow-wrap: anywhere; }
+</style>
+</head>
+<body>
+<main>
+<h1>You can’t get there from here</h1>
+<p>{{.Detail}}</p>
+<p>Sign in again with an app on your registered device. If that does not help, send the details below to your administrator.</p>
+<dl>
+<dt>Error code</dt><dd>{{.Code}}</dd>
+<dt>Status</dt><dd>{{.Status}} / {{.SessionCode}}</dd>
+<dt>Correlation ID</dt><dd>{{.CorrelationID}}</dd>
+</dl>
+</main>
+</body>
+</html>
+`))
