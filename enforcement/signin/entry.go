@@ -20,7 +20,8 @@ type Entry struct {
 	ResourceDisplayName          string
 	ConditionalAccessPolicies    []PolicyRow
 	TokenProtectionStatusDetails StatusDetails
-	RequestCount                 int // at least 1; a record exported from Log Analytics has none and stands for one request
+	AdditionalDetails            string // Status.additionalDetails: the check that failed
+	RequestCount                 int    // at least 1; a record exported from Log Analytics has none and stands for one request
 }
 
 // A PolicyRow is one row of ConditionalAccessPolicies.
@@ -53,6 +54,7 @@ type line struct {
 		SignInSessionStatus     string  `json:"signInSessionStatus"`
 		SignInSessionStatusCode integer `json:"signInSessionStatusCode"`
 	}]
+	Status       json.RawMessage
 	RequestCount *integer
 }
 
@@ -82,7 +84,8 @@ func parse(text []byte) (*Entry, error) {
 			SignInSessionStatus:     l.TokenProtectionStatusDetails.value.SignInSessionStatus,
 			SignInSessionStatusCode: int(l.TokenProtectionStatusDetails.value.SignInSessionStatusCode),
 		},
-		RequestCount: 1,
+		AdditionalDetails: additionalDetails(l.Status),
+		RequestCount:      1,
 	}
 	if l.RequestCount != nil {
 		e.RequestCount = int(*l.RequestCount)
@@ -91,6 +94,17 @@ func parse(text []byte) (*Entry, error) {
 		return nil, fmt.Errorf("sign-in record: RequestCount is %d, expected 1 to %d", e.RequestCount, maxRequestCount)
 	}
 	return e, nil
+}
+
+// additionalDetails looks for Status.additionalDetails, for people to read: what has another shape has none.
+func additionalDetails(status json.RawMessage) string {
+	var details embedded[struct {
+		AdditionalDetails string `json:"additionalDetails"`
+	}]
+	if len(status) == 0 || json.Unmarshal(status, &details) != nil {
+		return ""
+	}
+	return details.value.AdditionalDetails
 }
 
 // embedded is a member that holds its value as JSON, or, in Microsoft's tables, as a string with that JSON. The empty

@@ -195,6 +195,12 @@ func (e *Entry) verdict() (considered, blocked bool) {
 	return considered, blocked
 }
 
+// Failed says whether some token protection policy, report-only ones included, was not satisfied.
+func (e *Entry) Failed() bool {
+	_, failed := e.verdict()
+	return failed
+}
+
 // isTokenProtection knows the session control by its name, and by the one Entra used until June 2023. Letter case does
 // not matter, as in the queries.
 func isTokenProtection(control string) bool {
