@@ -26,16 +26,20 @@ func TestReplayEntriesAreSmall(t *testing.T) {
 func TestReplayDoesNotAllocate(t *testing.T) {
 	r, _ := fill(t, 20_000, 10)
 	now := at(lifetime)
-	fresh := make([]string, 5000)
+	type proof struct {
+		key [32]byte
+		id  string
+	}
+	fresh := make([]proof, 5000)
 	for i := range fresh {
-		fresh[i] = "fresh " + strconv.Itoa(i)
+		fresh[i] = proof{keyOf(i), "fresh " + strconv.Itoa(i)}
 	}
 	long := strings.Repeat("x", 1000)
 	n := 0
 	tests := map[string]func(){
 		"Seen":            func() { r.Seen(alice, "not there", now) },
 		"Seen, long id":   func() { r.Seen(alice, long, now) },
-		"Add of a new":    func() { r.Add(keyOf(n), fresh[n], now); n++ },
+		"Add of a new":    func() { r.Add(fresh[n].key, fresh[n].id, now); n++ },
 		"Add of a replay": func() { r.Add(bob, "again", now) },
 		"Stats":           func() { r.Stats() },
 	}

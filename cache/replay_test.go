@@ -110,6 +110,23 @@ func TestReplayForgetsAtMostAQuarterAfterTheLifetime(t *testing.T) {
 	}
 }
 
+// A lifetime that is no multiple of four is not cut short.
+func TestReplayRefusesOverAnOddLifetime(t *testing.T) {
+	for odd := time.Duration(1); odd < 12; odd++ {
+		for recorded := range odd {
+			r, err := NewReplay(ReplayConfig{MaxEntries: 100, MaxPerKey: 100, Lifetime: odd, Start: start})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantAdd(t, r, alice, "id", at(recorded), Added)
+			for age := range odd {
+				wantAdd(t, r, alice, "id", at(recorded+age), Replayed)
+				wantAdd(t, r, bob, age.String(), at(recorded+age), Added)
+			}
+		}
+	}
+}
+
 func TestReplayIdentityIsKeyAndID(t *testing.T) {
 	r := newReplay(t, 1000, 1000)
 	long := strings.Repeat("x", 1000)

@@ -9,11 +9,11 @@ import (
 )
 
 // number returns the number of the generation that now falls into. It is derived from the time since Start, so that the
-// monotonic clock governs where the caller's clock has one, and is never below the current generation's: a clock that
-// was set back records into the current generation, which outlives what it holds all the longer.
-// The caller holds a lock.
+// monotonic clock governs where the caller's clock has one. When that clock was set back, the number is below the
+// current generation's, and nothing happens: proofs go on being recorded into the current generation, which outlives
+// them all the longer.
 func (r *Replay) number(now time.Time) int64 {
-	return max(int64(now.Sub(r.start)/r.span), r.live[len(r.live)-1].number)
+	return int64(now.Sub(r.start) / r.span)
 }
 
 // outlived reports whether all proofs of the generation g have expired in the generation numbered number: g ended at

@@ -126,7 +126,7 @@ func TestPrintingAKeyShowsNoPrivatePart(t *testing.T) {
 	if err := json.Unmarshal(document, &private); err != nil {
 		t.Fatal(err)
 	}
-	marshalled, err := json.Marshal(key)
+	marshalled, err := json.Marshal([]any{key})
 	if err != nil {
 		t.Fatal(err)
 	}
