@@ -23,22 +23,25 @@ func init() {
 // parser reads one sub-directive; the dispenser stands at its name.
 type parser func(d *caddyfile.Dispenser) error
 
-// block reads a block whose sub-directives are known. One that is unknown or
-// given twice is an error that names what is allowed; names ending in "*" may
-// be repeated.
-func block(d *caddyfile.Dispenser, what string, parsers map[string]parser) error {
+// block reads a block whose sub-directives are known. One that is unknown,
+// not supported yet or given twice is an error that names what is allowed;
+// names ending in "*" may be repeated. Those in missing are what the design
+// has and this version has not: nobody must believe it to be in force.
+func block(d *caddyfile.Dispenser, what string, parsers map[string]parser, missing ...string) error {
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
 		parse, repeatable := parsers[name+"*"]
 		if !repeatable {
-			var known bool
-			if parse, known = parsers[name]; !known {
-				return d.Errf("%s: unknown sub-directive %q; expected one of %s", what, name, allowed(parsers))
-			}
+			parse = parsers[name]
 		}
-		if seen[name] && !repeatable {
-			return d.Errf("%s: %s is given twice", what, name)
+		switch {
+		case slices.Contains(missing, name):
+			return d.Errf("%s: %s is not supported yet; expected one of %s", what, name, allowed(parsers))
+		case parse == nil:
+			return d.Errf("%s: unknown sub-directive %q; expected one of %s", what, name, allowed(parsers))
+		case seen[name] && !repeatable:
+			return d.Errf("%s: %s is given twice; expected it once at most", what, name)
 		}
 		seen[name] = true
 		if err := parse(d); err != nil {
@@ -48,6 +51,7 @@ func block(d *caddyfile.Dispenser, what string, parsers map[string]parser) error
 	return nil
 }
 
+// allowed lists the names of sub-directives for an error message.
 func allowed(parsers map[string]parser) string {
 	names := slices.Sorted(maps.Keys(parsers))
 	for i, name := range names {
@@ -56,13 +60,30 @@ func allowed(parsers map[string]parser) string {
 	return strings.Join(names, ", ")
 }
 
+// here marks the place where the dispenser stands, so that what is found out
+// at the end of a block is reported where the block begins.
+func here(d *caddyfile.Dispenser) *caddyfile.Dispenser {
+	place := caddyfile.NewDispenser([]caddyfile.Token{d.Token()})
+	place.Next()
+	return place
+}
+
 // end makes sure that a sub-directive has nothing after its arguments.
-func end(d *caddyfile.Dispenser, name string) error {
+func end(d *caddyfile.Dispenser, name, expected string) error {
 	if d.NextArg() {
-		return d.Errf("%s: surplus argument %q", name, d.Val())
+		return d.Errf("%s: surplus argument %q; expected %s", name, d.Val(), expected)
 	}
-	if d.NextBlock(d.Nesting()) {
-		return d.Errf("%s: does not take a block", name)
+	last := d.Token()
+	if d.NextBlock(d.Nesting()) || d.Token() != last { // the latter is an empty block
+		return d.Errf("%s: does not take a block; expected %s", name, expected)
+	}
+	return nil
+}
+
+// onlyBlock makes sure that a sub-directive has no arguments.
+func onlyBlock(d *caddyfile.Dispenser, name string) error {
+	if d.NextArg() {
+		return d.Errf("%s: surplus argument %q; expected only a block", name, d.Val())
 	}
 	return nil
 }
@@ -74,8 +95,10 @@ func text(into *string, expected string) parser {
 		if !d.NextArg() {
 			return d.Errf("%s: missing argument; expected %s", name, expected)
 		}
-		*into = d.Val()
-		return end(d, name)
+		if *into = d.Val(); *into == "" {
+			return d.Errf("%s: empty argument; expected %s", name, expected)
+		}
+		return end(d, name, "only "+expected)
 	}
 }
 
@@ -83,12 +106,12 @@ func text(into *string, expected string) parser {
 func word(into *string, words ...string) parser {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
-		expected := strings.Join(words, ", ")
-		if err := text(into, "one of "+expected)(d); err != nil {
+		expected := "one of " + strings.Join(words, ", ")
+		if err := text(into, expected)(d); err != nil {
 			return err
 		}
 		if !slices.Contains(words, *into) {
-			return d.Errf("%s: %q is not known; expected one of %s", name, *into, expected)
+			return d.Errf("%s: %q is not known; expected %s", name, *into, expected)
 		}
 		return nil
 	}
@@ -101,7 +124,10 @@ func list(into *[]string, expected string) parser {
 		if *into = d.RemainingArgs(); len(*into) == 0 {
 			return d.Errf("%s: missing arguments; expected %s", name, expected)
 		}
-		return end(d, name)
+		if slices.Contains(*into, "") {
+			return d.Errf("%s: empty argument; expected %s", name, expected)
+		}
+		return end(d, name, expected)
 	}
 }
 
@@ -137,10 +163,15 @@ func count(into *int) parser {
 	}
 }
 
-// unsupported refuses what the design has and this version has not, so that
-// nobody believes it to be in force.
-func unsupported(d *caddyfile.Dispenser) error {
-	return d.Errf("%s: not supported yet", d.Val())
+// checked reads a sub-directive and then looks at its value, so that what is
+// wrong with it is reported at its line.
+func checked(parse parser, check func() error) parser {
+	return func(d *caddyfile.Dispenser) error {
+		if err := parse(d); err != nil {
+			return err
+		}
+		return wrap(d, check())
+	}
 }
 
 // wrap adds file and line to an error.

@@ -126,7 +126,7 @@ func (h *Handler) check() error {
 	if !slices.Contains([]string{"", anonymousChallenge, anonymousAllow}, h.Anonymous) {
 		problem("anonymous %q: expected challenge or allow", h.Anonymous)
 	}
-	if !slices.Contains([]string{forwardUnchanged, forwardBearer, forwardNone}, h.Forward) {
+	if !slices.Contains([]string{"", forwardUnchanged, forwardBearer, forwardNone}, h.Forward) {
 		problem("forward %q: expected unchanged, bearer or none", h.Forward)
 	}
 	for _, audience := range h.Audience {

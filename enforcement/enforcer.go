@@ -220,7 +220,10 @@ func (e *Enforcer) spend(d *Decision, r *Request, now time.Time) {
 	var why reason.Reason
 	switch e.Replay.Add(d.Binding.Key, d.Binding.ID, now) {
 	case cache.Added:
-		return
+		if e.DPoP.StillFresh(d.Binding) {
+			return
+		}
+		why = reason.NonceStale
 	case cache.OverQuota:
 		why = reason.ReplayQuota
 	default:

@@ -38,6 +38,9 @@ type Binding struct {
 	ID string
 	// IssuedAt is the proof's own time, by the device's clock.
 	IssuedAt time.Time
+	// NonceIssued is when this server issued the proof's nonce, where one was
+	// owed; the zero time else.
+	NonceIssued time.Time
 	// NonceOwed says that the proof should have carried a server nonce, and
 	// that this was excused because nothing is enforced on the request.
 	NonceOwed bool

@@ -133,7 +133,7 @@ func (v *Verifier) Verify(r *Request, now time.Time) (proof.Binding, reason.Reas
 	if why := v.match(&claims, r, now); why != reason.None {
 		return binding, why
 	}
-	if why := v.fresh(&claims, now); why != reason.None {
+	if binding.NonceIssued, why = v.fresh(&claims, now); why != reason.None {
 		if !r.ExcuseNonce {
 			return binding, why
 		}
@@ -232,19 +232,33 @@ func (v *Verifier) match(c *claims, r *Request, now time.Time) reason.Reason {
 // later than the watermark, as far as their own clock can be believed. A
 // nonce issued after the watermark proves that the proof is younger (RFC
 // 9449, section 4.3, check 10, and section 11.3).
-func (v *Verifier) fresh(c *claims, now time.Time) reason.Reason {
+func (v *Verifier) fresh(c *claims, now time.Time) (issued time.Time, why reason.Reason) {
 	watermark := v.Replay.Watermark()
-	if !v.RequireNonce && time.Unix(c.issuedAt, 0).After(watermark.Add(v.ClockSkew)) {
-		return reason.None
+	if !v.RequireNonce && v.madeAfter(time.Unix(c.issuedAt, 0), watermark) {
+		return time.Time{}, reason.None
 	}
 	if len(c.nonce) == 0 {
-		return reason.NonceMissing
+		return time.Time{}, reason.NonceMissing
 	}
 	issued, err := v.Nonces.Check(string(c.nonce), now)
 	if err != nil || issued.Before(watermark) {
-		return reason.NonceStale
+		return time.Time{}, reason.NonceStale
 	}
-	return reason.None
+	return issued, reason.None
+}
+
+// madeAfter reports whether a proof with this iat cannot have been accepted
+// before the watermark, which it could have been up to the skew ahead of time.
+func (v *Verifier) madeAfter(issuedAt, watermark time.Time) bool {
+	return issuedAt.After(watermark.Add(v.ClockSkew))
+}
+
+// StillFresh repeats the look at the watermark for a proof that passed. It is
+// for the moment after the proof was recorded: if the set overflowed in
+// between, it may just have forgotten an earlier copy.
+func (v *Verifier) StillFresh(b proof.Binding) bool {
+	watermark := v.Replay.Watermark()
+	return b.NonceOwed || v.madeAfter(b.IssuedAt, watermark) || !b.NonceIssued.IsZero() && !b.NonceIssued.Before(watermark)
 }
 
 // verifySignature is RFC 9449, section 4.3, check 6.
