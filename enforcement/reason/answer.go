@@ -90,7 +90,7 @@ var answers = map[Reason]Answer{
 	SchemeUnavailable: noProof,
 	KeyMismatch:       {http.StatusUnauthorized, InvalidToken, CodeOther, detailBinding},
 
-	ProofMissing:   {http.StatusUnauthorized, InvalidDPoPProof, CodeNoProof, detailProof},
+	ProofMissing:   noProof,
 	ProofsSeveral:  {http.StatusBadRequest, InvalidRequest, CodeOther, detailProof},
 	ProofTooLarge:  badProof,
 	ProofMalformed: badProof,
