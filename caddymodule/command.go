@@ -65,6 +65,9 @@ func keygenCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := os.Lstat(out); err == nil {
+				return fmt.Errorf("--out %s: exists; a key that is overwritten is lost, with the tokens bound to it", out)
+			}
 			if err := key.Save(out); err != nil {
 				return err
 			}
