@@ -53,12 +53,13 @@ const (
 )
 
 var (
-	malformed  = Answer{http.StatusBadRequest, InvalidRequest, CodeOther, detailCredential}
-	badToken   = Answer{http.StatusUnauthorized, InvalidToken, CodeOther, detailToken}
-	badProof   = Answer{http.StatusUnauthorized, InvalidDPoPProof, CodeOther, detailProof}
-	noProof    = Answer{http.StatusUnauthorized, InvalidToken, CodeNoProof, detailBinding}
-	needsNonce = Answer{http.StatusUnauthorized, UseDPoPNonce, CodeOther, detailNonce}
-	missing    = Answer{http.StatusUnauthorized, "", CodeNoBinding, detailUnbound}
+	malformed   = Answer{http.StatusBadRequest, InvalidRequest, CodeOther, detailCredential}
+	badToken    = Answer{http.StatusUnauthorized, InvalidToken, CodeOther, detailToken}
+	badProof    = Answer{http.StatusUnauthorized, InvalidDPoPProof, CodeOther, detailProof}
+	noProof     = Answer{http.StatusUnauthorized, InvalidToken, CodeNoProof, detailBinding}
+	needsNonce  = Answer{http.StatusUnauthorized, UseDPoPNonce, CodeOther, detailNonce}
+	unavailable = Answer{http.StatusServiceUnavailable, "", CodeOther, detailBusy}
+	missing     = Answer{http.StatusUnauthorized, "", CodeNoBinding, detailUnbound}
 )
 
 var answers = map[Reason]Answer{
@@ -83,7 +84,10 @@ var answers = map[Reason]Answer{
 	TokenNotYetValid:      badToken,
 	TokenAudience:         badToken,
 	ConfirmationMalformed: badToken,
-	KeySetUnavailable:     {http.StatusServiceUnavailable, "", CodeOther, detailBusy},
+	TokenInactive:         badToken,
+
+	IntrospectionUnavailable: unavailable,
+	KeySetUnavailable:        unavailable,
 
 	TokenUnbound:      {http.StatusUnauthorized, InvalidToken, CodeNoBinding, detailUnbound},
 	SchemeMismatch:    noProof,
@@ -105,8 +109,13 @@ var answers = map[Reason]Answer{
 	ProofReplayed:  badProof,
 	NonceMissing:   needsNonce,
 	NonceStale:     needsNonce,
-	ReplayQuota:    {http.StatusTooManyRequests, "", CodeOther, "Too many requests from this device."},
-	HardwareKey:    {http.StatusForbidden, AccessDenied, CodeNotHardware, "This resource requires a hardware-backed device key."},
+
+	CertificateMissing:   noProof,
+	CertificateMalformed: malformed,
+	CertificateUntrusted: {http.StatusUnauthorized, InvalidToken, CodeOther, detailBinding},
+
+	ReplayQuota: {http.StatusTooManyRequests, "", CodeOther, "Too many requests from this device."},
+	HardwareKey: {http.StatusForbidden, AccessDenied, CodeNotHardware, "This resource requires a hardware-backed device key."},
 
 	Internal: {http.StatusInternalServerError, "", CodeOther, detailBusy},
 }

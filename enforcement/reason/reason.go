@@ -64,6 +64,10 @@ const (
 	TokenAudience Reason = "token_audience"
 	// ConfirmationMalformed: cnf is present but names no key in a way that can be enforced (RFC 7800, section 3.1).
 	ConfirmationMalformed Reason = "confirmation_malformed"
+	// TokenInactive: the authorization server says that the token is not active (RFC 7662, section 2.2).
+	TokenInactive Reason = "token_inactive"
+	// IntrospectionUnavailable: the authorization server could not be asked about the token.
+	IntrospectionUnavailable Reason = "introspection_unavailable"
 	// KeySetUnavailable: the issuer's key set could not be had, so nothing can be said of the token.
 	KeySetUnavailable Reason = "key_set_unavailable"
 )
@@ -110,6 +114,12 @@ const (
 	ProofReplayed Reason = "proof_replayed"
 	// ReplayQuota: this key has spent its share of the replay set.
 	ReplayQuota Reason = "replay_quota"
+	// CertificateMissing: the request came without a client certificate.
+	CertificateMissing Reason = "certificate_missing"
+	// CertificateMalformed: a trusted terminator forwarded something that is not one certificate.
+	CertificateMalformed Reason = "certificate_malformed"
+	// CertificateUntrusted: not a valid device certificate of a configured authority.
+	CertificateUntrusted Reason = "certificate_untrusted"
 	// HardwareKey: a policy asks for a hardware-backed key and this one is not known to be.
 	HardwareKey Reason = "hardware_key"
 )

@@ -4,6 +4,7 @@
 package token
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -98,6 +99,24 @@ func DefaultClaimNames() ClaimNames {
 	}
 }
 
+// fill puts the defaults in where nothing is configured.
+func (n *ClaimNames) fill() {
+	defaults := DefaultClaimNames()
+	for _, pair := range []struct{ names, defaults *[]string }{
+		{&n.User, &defaults.User},
+		{&n.UserID, &defaults.UserID},
+		{&n.Groups, &defaults.Groups},
+		{&n.Roles, &defaults.Roles},
+		{&n.Device, &defaults.Device},
+		{&n.Client, &defaults.Client},
+		{&n.Platform, &defaults.Platform},
+	} {
+		if len(*pair.names) == 0 {
+			*pair.names = *pair.defaults
+		}
+	}
+}
+
 // fact is one of the things that ClaimNames locates.
 type fact int
 
@@ -139,29 +158,34 @@ type found struct {
 
 // claimReader gathers claims while a payload is scanned once.
 type claimReader struct {
-	places map[string][]place
-	groups []string
-	facts  [factCount]found
-	claims Claims
-	// issuedAt and identity tell an access token from an ID token where typ does not.
-	issuedAt             int64
-	hasExpiry            bool
-	uti, jti             string
-	hasScope, idTokenish bool
+	places    map[string][]place
+	groups    []string
+	facts     [factCount]found
+	claims    Claims
+	hasExpiry bool
+	uti, jti  string
+	// What tells an access token from an ID token where typ does not.
+	accessTokenish, idTokenish bool
+	authorizedParty            string
 }
 
 func readClaims(payload []byte, places map[string][]place, groupNames []string) (*claimReader, error) {
 	r := &claimReader{places: places, groups: groupNames}
-	if err := jose.ScanObject(payload, r.claim); err != nil {
+	if err := r.read(payload); err != nil {
 		return nil, err
 	}
 	if !r.hasExpiry {
 		return nil, errors.New("exp: missing")
 	}
-	if err := r.resolve(); err != nil {
-		return nil, err
-	}
 	return r, nil
+}
+
+// read gathers the claims of one JSON object.
+func (r *claimReader) read(payload []byte) error {
+	if err := jose.ScanObject(payload, r.claim); err != nil {
+		return err
+	}
+	return r.resolve()
 }
 
 func (r *claimReader) claim(name string, value jose.Value) error {
@@ -190,17 +214,14 @@ func (r *claimReader) registered(name string, value jose.Value) (err error) {
 	case "exp":
 		r.hasExpiry = true
 		r.claims.Expires, err = value.Integer()
-	case "nbf":
+	case "nbf", "iat":
 		var notBefore int64
 		notBefore, err = value.Integer()
 		r.claims.NotBefore = max(r.claims.NotBefore, notBefore)
-	case "iat":
-		r.issuedAt, err = value.Integer()
-		r.claims.NotBefore = max(r.claims.NotBefore, r.issuedAt)
 	case "acct":
-		r.claims.Guest = string(value.Raw) == "1"
+		r.claims.Guest = says(value, "1")
 	case "hasgroups":
-		r.claims.GroupsCut = r.claims.GroupsCut || string(value.Raw) == "true"
+		r.claims.GroupsCut = r.claims.GroupsCut || says(value, "true")
 	case "_claim_names":
 		err = r.distributed(value)
 	case "xms_cc":
@@ -214,17 +235,17 @@ func (r *claimReader) registered(name string, value jose.Value) (err error) {
 		}
 	case "nonce", "at_hash", "c_hash":
 		r.idTokenish = true
-	case "scp", "scope", "roles", "appid", "azp", "idtyp":
-		r.hasScope = true
+	case "scp", "scope", "client_id", "appid", "appidacr", "azpacr", "idtyp":
+		r.accessTokenish = true
+	case "azp":
+		r.authorizedParty, err = value.Text()
 	}
 	return err
 }
 
-// distributed looks for the overage claim: groups that must be fetched elsewhere.
+// distributed looks for the overage claim: groups that must be fetched
+// elsewhere (OpenID Connect Core 1.0, section 5.6.2).
 func (r *claimReader) distributed(value jose.Value) error {
-	if value.Kind != jose.Object {
-		return nil
-	}
 	return jose.ScanObject(value.Raw, func(name string, _ jose.Value) error {
 		r.claims.GroupsCut = r.claims.GroupsCut || slices.Contains(r.groups, name)
 		return nil
@@ -265,7 +286,25 @@ func (f fact) String() string {
 
 // empty reports whether a claim is as good as absent.
 func empty(value jose.Value) bool {
-	return value.Kind == jose.Null || string(value.Raw) == `""`
+	switch value.Kind {
+	case jose.Null:
+		return true
+	case jose.String:
+		return len(value.Raw) == len(`""`)
+	case jose.Array:
+		return len(bytes.TrimSpace(value.Raw[1:len(value.Raw)-1])) == 0
+	}
+	return false
+}
+
+// says compares a claim that Entra writes as a number or a boolean, and that
+// some issuers that copy it write as a string.
+func says(value jose.Value, word string) bool {
+	if value.Kind == jose.String {
+		text, err := value.Text()
+		return err == nil && text == word
+	}
+	return string(value.Raw) == word
 }
 
 // oneOrMany reads a string or an array of strings.

@@ -5,7 +5,6 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,12 +24,12 @@ const maxDocument = 1 << 20
 // jwksURL, or, if that is empty, from where the issuer's metadata says. The
 // transport may be nil.
 func NewRemoteKeySet(issuer, jwksURL string, transport http.RoundTripper) (*KeySet, error) {
-	for _, u := range []string{issuer, jwksURL} {
-		if u == "" {
-			continue
-		}
-		if err := checkURL(u); err != nil {
-			return nil, fmt.Errorf("%q: %w", u, err)
+	if err := checkIssuer(issuer); err != nil {
+		return nil, err
+	}
+	if jwksURL != "" {
+		if err := checkURL(jwksURL); err != nil {
+			return nil, fmt.Errorf("key set URL: %w", err)
 		}
 	}
 	if transport == nil {
@@ -52,6 +51,9 @@ type remote struct {
 
 func (r *remote) changed() bool { return false }
 
+// close ends the idle connections, whose goroutines would outlive the key set.
+func (r *remote) close() { r.client.CloseIdleConnections() }
+
 func (r *remote) fetch(ctx context.Context) ([]byte, error) {
 	location := r.jwksURL
 	if location == "" {
@@ -63,11 +65,14 @@ func (r *remote) fetch(ctx context.Context) ([]byte, error) {
 	return r.get(ctx, location)
 }
 
-// discover asks the metadata places of RFC 8414 and OpenID Connect in turn.
+// discover asks the metadata places of RFC 8414 and OpenID Connect in turn,
+// each for its share of the time, so that one that hangs does not hide the others.
 func (r *remote) discover(ctx context.Context) (string, error) {
 	var problems []error
 	for _, place := range metadataPlaces(r.issuer) {
-		location, err := r.metadata(ctx, place)
+		share, cancel := context.WithTimeout(ctx, fetchTimeout/4)
+		location, err := r.metadata(share, place)
+		cancel()
 		if err == nil {
 			return location, nil
 		}
@@ -115,10 +120,10 @@ func (r *remote) metadata(ctx context.Context, place string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("metadata at %s: %w", place, err)
 	case issuer != r.issuer:
-		return "", fmt.Errorf("metadata at %s: issuer is %q, expected %q", place, issuer, r.issuer)
+		return "", fmt.Errorf("metadata at %s: issuer is another one, expected %q", place, r.issuer)
 	}
 	if err := checkURL(location); err != nil {
-		return "", fmt.Errorf("metadata at %s: jwks_uri %q: %w", place, location, err)
+		return "", fmt.Errorf("metadata at %s: jwks_uri: %w", place, err)
 	}
 	return location, nil
 }
@@ -161,7 +166,22 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-var errURL = errors.New("expected an absolute https URL without userinfo, query and fragment (http only on loopback)")
+var (
+	errURL    = errors.New("expected an absolute https URL without userinfo and fragment (http only on loopback)")
+	errIssuer = errors.New("expected an absolute https URL without userinfo and fragment (http only on loopback)")
+)
+
+// checkIssuer refuses what cannot be an issuer identifier (RFC 8414, section
+// 2). The error repeats it only where it cannot hold a password.
+func checkIssuer(issuer string) error {
+	switch {
+	case strings.Contains(issuer, "@"):
+		return fmt.Errorf("issuer: %w", errIssuer)
+	case checkURL(issuer) != nil, strings.ContainsAny(issuer, "?#"):
+		return fmt.Errorf("issuer %q: %w", issuer, errIssuer)
+	}
+	return nil
+}
 
 // checkURL refuses what keys must not be fetched from.
 func checkURL(raw string) error {
@@ -183,27 +203,25 @@ func checkURL(raw string) error {
 // parseKeySet reads a JWK Set (RFC 7517, section 5). A key that we refuse does
 // not spoil the others; a set without a usable key is an error.
 func parseKeySet(document []byte) ([]*jose.Key, error) {
-	var members []json.RawMessage
+	var keys []*jose.Key
+	total := 0
 	err := jose.ScanObject(document, func(name string, value jose.Value) error {
 		if name != "keys" {
 			return nil
 		}
-		if value.Kind != jose.Array {
-			return errors.New("keys: expected an array")
-		}
-		return json.Unmarshal(value.Raw, &members)
+		return value.Elements(func(member jose.Value) error {
+			total++
+			if key, err := jose.ParseKey(member.Raw); err == nil {
+				keys = append(keys, key)
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("key set: %w", err)
 	}
-	var keys []*jose.Key
-	for _, member := range members {
-		if key, err := jose.ParseKey(member); err == nil {
-			keys = append(keys, key)
-		}
-	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("key set: none of its %d keys is usable", len(members))
+		return nil, fmt.Errorf("key set: none of its %d keys is usable", total)
 	}
 	return keys, nil
 }

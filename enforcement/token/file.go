@@ -61,6 +61,8 @@ func (f *file) fetch(context.Context) ([]byte, error) {
 	return document, nil
 }
 
+func (f *file) close() {}
+
 // changed compares the file with what was last read, broken or not.
 func (f *file) changed() bool {
 	info, err := os.Stat(f.path)

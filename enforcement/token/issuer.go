@@ -37,6 +37,8 @@ type IssuerConfig struct {
 	Types []string
 	// Claims says where facts are found; empty lists mean [DefaultClaimNames].
 	Claims ClaimNames
+	// Introspection asks about the issuer's opaque tokens; nil if it has none.
+	Introspection *Introspection `json:"-"`
 }
 
 // DefaultAlgorithms are the algorithms that an issuer may sign with unless
@@ -63,14 +65,15 @@ type Issuer struct {
 	places      map[string][]place
 	groups      []string
 	keys        *KeySet
+	asks        *Introspection
 	fingerprint [16]byte
 }
 
 // NewIssuer compiles a configured issuer. The key set may be shared with the
 // issuer's earlier incarnations, across configuration reloads.
 func NewIssuer(config IssuerConfig, keys *KeySet) (*Issuer, error) {
-	if err := checkURL(config.Issuer); err != nil {
-		return nil, fmt.Errorf("issuer %q: %w", config.Issuer, err)
+	if err := checkIssuer(config.Issuer); err != nil {
+		return nil, err
 	}
 	fillDefaults(&config)
 	for _, typ := range config.Types {
@@ -90,6 +93,7 @@ func NewIssuer(config IssuerConfig, keys *KeySet) (*Issuer, error) {
 		places:      config.Claims.compile(),
 		groups:      config.Claims.Groups,
 		keys:        keys,
+		asks:        config.Introspection,
 		fingerprint: [16]byte(digest[:16]),
 	}, nil
 }
@@ -108,20 +112,7 @@ func fillDefaults(config *IssuerConfig) {
 			config.Types = append(config.Types, TypeJWT)
 		}
 	}
-	defaults := DefaultClaimNames()
-	for _, pair := range []struct{ names, defaults *[]string }{
-		{&config.Claims.User, &defaults.User},
-		{&config.Claims.UserID, &defaults.UserID},
-		{&config.Claims.Groups, &defaults.Groups},
-		{&config.Claims.Roles, &defaults.Roles},
-		{&config.Claims.Device, &defaults.Device},
-		{&config.Claims.Client, &defaults.Client},
-		{&config.Claims.Platform, &defaults.Platform},
-	} {
-		if len(*pair.names) == 0 {
-			*pair.names = *pair.defaults
-		}
-	}
+	config.Claims.fill()
 }
 
 // Name returns the issuer's identifier.
@@ -134,7 +125,13 @@ func (i *Issuer) acceptsType(typ string) bool {
 }
 
 // isAccessToken holds an ID token off where typ alone does not: one that says
-// just JWT must look like an access token and not like an ID token.
+// just JWT must look like an access token and not like an ID token. Entra puts
+// roles in both. azp counts unless it is the audience too, as an ID token's is
+// (OpenID Connect Core 1.0, section 2).
 func (r *claimReader) isAccessToken(typ string) bool {
-	return strings.TrimPrefix(typ, "application/") == TypeAccessToken || r.hasScope && !r.idTokenish
+	if strings.TrimPrefix(typ, "application/") == TypeAccessToken {
+		return true
+	}
+	forAnother := r.authorizedParty != "" && !slices.Contains(r.claims.Audience, r.authorizedParty)
+	return (r.accessTokenish || forAnother) && !r.idTokenish
 }

@@ -6,6 +6,7 @@ package token
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,8 @@ var (
 	ErrUnavailable = errors.New("key set unavailable")
 	// ErrUnknownKey says that the key set is fresh and has no such key.
 	ErrUnknownKey = errors.New("no such key in the key set")
+	// errUnfit says that there is such a key, and that it is for other algorithms.
+	errUnfit = fmt.Errorf("%w: does not fit the key that kid names", jose.ErrAlgorithm)
 )
 
 // source gets the bytes of a key set.
@@ -41,6 +44,8 @@ type source interface {
 	fetch(ctx context.Context) ([]byte, error)
 	// changed reports whether a fetch out of turn is worth it.
 	changed() bool
+	// close gives up what fetching holds.
+	close()
 }
 
 // KeySet holds an issuer's keys and keeps them fresh in the background. A set
@@ -80,11 +85,11 @@ func newKeySet(name string, source source) *KeySet {
 // [KeySet.Destruct]. Calling it again does nothing.
 func (s *KeySet) Start() {
 	s.start.Do(func() {
-		s.worker.Add(1)
-		go func() {
-			defer s.worker.Done()
-			s.refresh()
-		}()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.alive.Err() == nil {
+			s.worker.Go(s.refresh)
+		}
 	})
 }
 
@@ -92,8 +97,9 @@ func (s *KeySet) Start() {
 func (s *KeySet) Destruct() error {
 	s.mu.Lock()
 	s.stop()
-	s.mu.Unlock() // from here on begin starts nothing
+	s.mu.Unlock() // from here on neither Start nor begin starts anything
 	s.worker.Wait()
+	s.source.close()
 	return nil
 }
 
@@ -135,15 +141,13 @@ func (s *KeySet) begin(now time.Time) <-chan struct{} {
 	s.attempt = now
 	flight := make(chan struct{})
 	s.flight = flight
-	s.worker.Add(1)
-	go func() {
-		defer s.worker.Done()
+	s.worker.Go(func() {
 		err := s.load(now)
 		s.mu.Lock()
 		s.lastErr, s.flight = err, nil
 		s.mu.Unlock()
 		close(flight)
-	}()
+	})
 	return flight
 }
 
@@ -208,45 +212,60 @@ func (s *KeySet) Has(key jose.Thumbprint, now time.Time) bool {
 // Find returns the keys that a token with this kid and alg may be signed
 // with. A kid that the set does not have causes a fetch, at most one per
 // [FetchPause] whatever the kids say. The error is [ErrUnknownKey] where the
-// set is known to be fresh, else [ErrUnavailable].
+// set is known to be fresh, else [ErrUnavailable]; it wraps
+// [jose.ErrAlgorithm] where the named key is not for alg.
 func (s *KeySet) Find(kid string, alg jose.Algorithm, now time.Time) ([]*jose.Key, error) {
+	return s.find(kid, alg, now, true)
+}
+
+// find is Find; without patience it starts a fetch and does not wait for it.
+func (s *KeySet) find(kid string, alg jose.Algorithm, now time.Time, patient bool) ([]*jose.Key, error) {
 	if held := s.live(now); held != nil {
-		if keys := held.find(kid, alg); len(keys) > 0 {
-			return keys, nil
-		}
-		if now.Sub(held.fetched) < FetchPause {
-			return nil, ErrUnknownKey
+		keys, err := held.find(kid, alg)
+		if !errors.Is(err, ErrUnknownKey) || now.Sub(held.fetched) < FetchPause {
+			return keys, err
 		}
 	}
-	s.await(s.begin(now))
+	if flight := s.begin(now); patient {
+		s.await(flight)
+	}
 	held := s.live(now)
 	if held == nil {
 		return nil, ErrUnavailable
 	}
-	if keys := held.find(kid, alg); len(keys) > 0 {
-		return keys, nil
+	keys, err := held.find(kid, alg)
+	if !errors.Is(err, ErrUnknownKey) {
+		return keys, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lastErr != nil || s.flight != nil {
 		return nil, ErrUnavailable
 	}
-	return nil, ErrUnknownKey
+	return nil, err
 }
 
 // find picks by kid, and without a kid only where one key alone fits: trying
 // every key for every junk token would be a gift to a flood.
-func (s *snapshot) find(kid string, alg jose.Algorithm) []*jose.Key {
+func (s *snapshot) find(kid string, alg jose.Algorithm) ([]*jose.Key, error) {
 	var candidates []*jose.Key
+	known := false
 	for _, key := range s.keys {
-		if (kid == "" || key.ID == kid) && key.Fits(alg) == nil {
+		if kid != "" && key.ID != kid {
+			continue
+		}
+		known = true
+		if key.Fits(alg) == nil {
 			candidates = append(candidates, key)
 		}
 	}
-	if kid == "" && len(candidates) > 1 {
-		return nil
+	switch {
+	case len(candidates) == 0 && kid != "" && known:
+		return nil, errUnfit
+	case len(candidates) == 0, kid == "" && len(candidates) > 1:
+		return nil, ErrUnknownKey
 	}
-	return candidates[:min(len(candidates), maxCandidates)]
+	return candidates[:min(len(candidates), maxCandidates)], nil
 }
 
 // KeySetStatus is a key set's state for metrics and status pages.

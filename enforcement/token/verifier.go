@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
@@ -22,6 +23,9 @@ const MaxSize = 8 << 10
 // and what a DPoP proof's ath commits to (RFC 9449, section 4.2).
 type Hash = [sha256.Size]byte
 
+// hashOf reads the token in place: a copy of it for each request would be the only garbage of a token that is remembered.
+func hashOf(raw string) Hash { return sha256.Sum256(unsafe.Slice(unsafe.StringData(raw), len(raw))) }
+
 // Verified is a token that passed. The value may be kept: it refers to
 // nothing of the request.
 type Verified struct {
@@ -32,6 +36,7 @@ type Verified struct {
 
 	issuer [16]byte
 	key    jose.Thumbprint
+	until  time.Time // how long an introspection's answer is believed; zero for a JWT
 	cached bool
 }
 
@@ -45,8 +50,10 @@ func NewCache(size int) (*Cache, error) { return cache.NewLRU[Hash, Verified](si
 type Verifier struct {
 	issuers   map[string]*Issuer
 	prints    map[[16]byte]*Issuer
+	opaque    []*Issuer // those that can be asked about opaque tokens
 	verified  *Cache
 	clockSkew time.Duration
+	impatient bool
 }
 
 // NewVerifier returns a verifier for the issuers. The cache may outlive it:
@@ -65,8 +72,20 @@ func NewVerifier(issuers []*Issuer, verified *Cache, clockSkew time.Duration) (*
 		}
 		v.issuers[issuer.name] = issuer
 		v.prints[issuer.fingerprint] = issuer
+		if issuer.asks != nil {
+			v.opaque = append(v.opaque, issuer)
+		}
 	}
 	return v, nil
+}
+
+// WithoutWaiting returns the same verifier, but for one that never waits for
+// a key set to be fetched: for where nothing is enforced, and so nothing may
+// be delayed.
+func (v *Verifier) WithoutWaiting() *Verifier {
+	impatient := *v
+	impatient.impatient = true
+	return &impatient
 }
 
 // Verify checks that raw is a genuine access token for the audience
@@ -75,11 +94,14 @@ func (v *Verifier) Verify(raw string, audience Audience, now time.Time) (Verifie
 	if len(raw) > MaxSize {
 		return Verified{}, reason.TokenTooLarge
 	}
-	hash := sha256.Sum256([]byte(raw))
+	hash := hashOf(raw)
 	token, ok := v.remembered(hash, now)
 	if !ok {
 		var why reason.Reason
-		if token, why = v.verify(raw, now); why != reason.None {
+		if token, why = v.verify(raw, now); why == reason.TokenMalformed {
+			token, why = v.introspect(raw, hash, now)
+		}
+		if why != reason.None {
 			return Verified{}, why
 		}
 		token.Hash = hash
@@ -107,10 +129,39 @@ func (v *Verifier) remembered(hash Hash, now time.Time) (Verified, bool) {
 		return Verified{}, false
 	}
 	issuer := v.prints[token.issuer]
-	if issuer == nil || !issuer.keys.Has(token.key, now) {
+	switch {
+	case issuer == nil:
 		return Verified{}, false
+	case token.until.IsZero():
+		return token, issuer.keys.Has(token.key, now)
 	}
-	return token, true
+	return token, now.Before(token.until)
+}
+
+// introspect asks about what is not a JWT. Of several authorization servers
+// the first that knows the token counts; if none does and one could not be
+// asked, nothing can be said.
+func (v *Verifier) introspect(raw string, hash Hash, now time.Time) (Verified, reason.Reason) {
+	verdict := reason.TokenMalformed // what it is where nobody can be asked
+	patience := introspectionTimeout
+	if v.impatient {
+		patience = shortPatience
+	}
+	for _, issuer := range v.opaque {
+		token, why := issuer.asks.ask(raw, hash, now, patience)
+		switch why {
+		case reason.TokenInactive:
+			if verdict == reason.TokenMalformed {
+				verdict = why
+			}
+		case reason.IntrospectionUnavailable:
+			verdict = why
+		default:
+			token.issuer = issuer.fingerprint
+			return token, why
+		}
+	}
+	return Verified{}, verdict
 }
 
 func (v *Verifier) verify(raw string, now time.Time) (Verified, reason.Reason) {
@@ -143,20 +194,21 @@ func (v *Verifier) verify(raw string, now time.Time) (Verified, reason.Reason) {
 	if !slices.Contains(issuer.algorithms, header.Algorithm) {
 		return Verified{}, reason.TokenAlgorithm
 	}
-	key, why := issuer.verifySignature(header, compact.SigningInput, signature, now)
+	key, why := v.verifySignature(issuer, header, compact.SigningInput, signature, now)
 	if why != reason.None {
 		return Verified{}, why
 	}
-	claims, err := readClaims(payload, issuer.places, issuer.groups)
+	read, err := readClaims(payload, issuer.places, issuer.groups)
 	switch {
 	case errors.Is(err, errConfirmation):
 		return Verified{}, reason.ConfirmationMalformed
 	case err != nil:
 		return Verified{}, reason.TokenClaims
-	case !claims.isAccessToken(header.Type):
+	case !read.isAccessToken(header.Type):
 		return Verified{}, reason.TokenType
 	}
-	return Verified{Claims: &claims.claims, issuer: issuer.fingerprint, key: key}, reason.None
+	claims := read.claims // a copy: the reader holds the payload, which must not live as long as the cache
+	return Verified{Claims: &claims, issuer: issuer.fingerprint, key: key}, reason.None
 }
 
 // issuerOf finds the configured issuer by the unverified iss claim. Only that
@@ -179,11 +231,13 @@ func (v *Verifier) issuerOf(payload []byte) (*Issuer, reason.Reason) {
 }
 
 // verifySignature tries the key set's candidates for the header.
-func (i *Issuer) verifySignature(header jose.Header, input string, signature []byte, now time.Time) (jose.Thumbprint, reason.Reason) {
-	candidates, err := i.keys.Find(header.KeyID, header.Algorithm, now)
+func (v *Verifier) verifySignature(issuer *Issuer, header jose.Header, input string, signature []byte, now time.Time) (jose.Thumbprint, reason.Reason) {
+	candidates, err := issuer.keys.find(header.KeyID, header.Algorithm, now, !v.impatient)
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		return jose.Thumbprint{}, reason.KeySetUnavailable
+	case errors.Is(err, jose.ErrAlgorithm):
+		return jose.Thumbprint{}, reason.TokenAlgorithm
 	case err != nil:
 		return jose.Thumbprint{}, reason.TokenKeyUnknown
 	}
