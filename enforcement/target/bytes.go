@@ -3,46 +3,72 @@
 
 package target
 
-import "strings"
+const (
+	upperHex = "0123456789ABCDEF"
+	digits   = "0123456789"
+	letters  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	// unreserved is RFC 3986, section 2.3.
+	unreserved = letters + digits + "-._~"
+	// subDelims is RFC 3986, section 2.2.
+	subDelims = "!$&'()*+,;="
+)
 
-const upperHex = "0123456789ABCDEF"
+// set says of each octet whether it is in.
+type set [256]bool
 
-func all(s string, is func(byte) bool) bool {
-	for i := 0; i < len(s); i++ {
-		if !is(s[i]) {
+func setOf(octets string) *set {
+	s := new(set)
+	for i := range len(octets) {
+		s[octets[i]] = true
+	}
+	return s
+}
+
+// holds reports whether every octet of the text is in the set.
+func (s *set) holds(text string) bool {
+	for i := range len(text) {
+		if !s[text[i]] {
 			return false
 		}
 	}
 	return true
 }
 
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+var (
+	digitBytes      = setOf(digits)
+	hexBytes        = setOf(digits + "abcdefABCDEF")
+	unreservedBytes = setOf(unreserved)
 
-func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+	// pathBytes is pchar and slash of RFC 3986, section 3.3, without "%".
+	// Browsers and Exchange clients send some characters beyond it unencoded;
+	// those that carry no meaning of their own are let through: a proof and a
+	// request then spell them alike, or do not match.
+	pathBytes = setOf(unreserved + subDelims + ":@/" + "|^[]{}`\"<>")
+
+	// hostBytes allows registered names and IPv4 addresses.
+	// Percent-encoding and anything outside ASCII are refused: mapping names
+	// is not for one side of a comparison.
+	hostBytes = setOf(unreserved + subDelims)
+
+	// addressBytes is what an IPv6 address is written with. A zone has no
+	// place in a URL that others see.
+	addressBytes = setOf(digits + "abcdefABCDEF" + ":.")
+
+	// ambiguousBytes are read differently by different backends wherever they
+	// stand in a path, encoded or not: controls, backslash, path parameter,
+	// what an escape of an escape leaves, fragment and query.
+	ambiguousBytes = func() *set {
+		s := setOf("\\;%#?\x7f")
+		for c := range ' ' {
+			s[c] = true
+		}
+		return s
+	}()
+)
 
 func unhex(c byte) byte {
-	if isDigit(c) {
+	if digitBytes[c] {
 		return c - '0'
 	}
 	return (c | 0x20) - 'a' + 10
-}
-
-// isUnreserved is RFC 3986, section 2.3.
-func isUnreserved(c byte) bool {
-	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("-._~", c) >= 0
-}
-
-// isPathByte is pchar and slash of RFC 3986, section 3.3, without "%".
-// Browsers and Exchange clients send some characters beyond it unencoded;
-// those that carry no meaning of their own are let through: a proof and a
-// request then spell them alike, or do not match.
-func isPathByte(c byte) bool {
-	return isUnreserved(c) || strings.IndexByte("/!$&'()*+,;=:@|^[]{}`\"<>", c) >= 0
-}
-
-// isHostByte allows registered names, IPv4 and bracketed IPv6 literals.
-// Percent-encoding, zone ids and anything outside ASCII are refused: mapping
-// names is not for one side of a comparison.
-func isHostByte(c byte) bool {
-	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("-._~!$&'()*+,;=[]:", c) >= 0
 }

@@ -18,53 +18,67 @@ import (
 // with a compatibility form (a full-width dot is a dot to some), or a raw
 // "#". What is ambiguous is never exempt.
 func CanonicalPath(escaped string) (string, bool) {
+	path, ok := unambiguous(escaped)
+	if !ok {
+		return "", false
+	}
+	return removeDotSegments(path), true
+}
+
+// unambiguous decodes a path that is free of ambiguity but for dot segments,
+// which it leaves in.
+func unambiguous(escaped string) (string, bool) {
 	if escaped == "" || escaped[0] != '/' {
 		return "", false
 	}
-	decoded := make([]byte, 0, len(escaped))
+	path, ok := decode(escaped)
+	if !ok || !utf8.ValidString(path) || !norm.NFKC.IsNormalString(path) || !cleanSegments(path) {
+		return "", false
+	}
+	return path, true
+}
+
+// decode undoes the percent-encoding, and refuses what backends read
+// differently or decode twice. A path without any is returned as it is.
+func decode(escaped string) (string, bool) {
+	var decoded []byte
+	if strings.IndexByte(escaped, '%') >= 0 {
+		decoded = make([]byte, 0, len(escaped))
+	}
 	for i := 0; i < len(escaped); i++ {
 		c, encoded := escaped[i], false
 		if c == '%' {
-			if i+2 >= len(escaped) || !isHex(escaped[i+1]) || !isHex(escaped[i+2]) {
+			if i+2 >= len(escaped) || !hexBytes[escaped[i+1]] || !hexBytes[escaped[i+2]] {
 				return "", false
 			}
 			c, encoded = unhex(escaped[i+1])<<4|unhex(escaped[i+2]), true
 			i += 2
 		}
-		if c < 0x20 || c == 0x7f || strings.IndexByte(`\;%#?`, c) >= 0 || encoded && c == '/' {
+		if ambiguousBytes[c] || encoded && c == '/' {
 			return "", false
 		}
-		decoded = append(decoded, c)
+		if decoded != nil {
+			decoded = append(decoded, c)
+		}
 	}
-	if !utf8.Valid(decoded) || !norm.NFKC.IsNormal(decoded) {
-		return "", false
+	if decoded == nil {
+		return escaped, true
 	}
-	return canonicalSegments(string(decoded))
+	return string(decoded), true
 }
 
-// canonicalSegments resolves dot segments after decoding, as backends do, and
-// refuses the segments that some of them trim or merge.
-func canonicalSegments(path string) (string, bool) {
-	segments := strings.Split(path[1:], "/")
-	kept := make([]string, 0, len(segments))
-	for i, segment := range segments {
-		last := i == len(segments)-1
+// cleanSegments refuses the segments that some backends trim or merge.
+func cleanSegments(path string) bool {
+	for rest, more := path[1:], true; more; {
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
 		switch {
 		case segment == "." || segment == "..":
-			if segment == ".." && len(kept) > 0 {
-				kept = kept[:len(kept)-1]
-			}
-			if last {
-				kept = append(kept, "")
-			}
-		case segment == "" && !last,
-			strings.HasSuffix(segment, "."), strings.HasSuffix(segment, " "):
-			return "", false
-		default:
-			kept = append(kept, segment)
+		case segment == "" && more, strings.HasSuffix(segment, "."), strings.HasSuffix(segment, " "):
+			return false
 		}
 	}
-	return "/" + strings.Join(kept, "/"), true
+	return true
 }
 
 // Patterns is a compiled list of exempt paths. The zero value exempts nothing.
@@ -95,12 +109,13 @@ func ParsePatterns(patterns []string) (Patterns, error) {
 }
 
 // Match reports whether the escaped path is one of the patterns, in its
-// canonical form. Letter case is significant.
+// canonical form and with its dot segments unresolved: some backends route
+// first and resolve later. Letter case is significant.
 func (p Patterns) Match(escaped string) bool {
 	if len(p.exact) == 0 && len(p.prefixes) == 0 {
 		return false
 	}
-	path, ok := CanonicalPath(escaped)
+	path, ok := unambiguous(escaped)
 	if !ok {
 		return false
 	}
@@ -108,9 +123,27 @@ func (p Patterns) Match(escaped string) bool {
 		return true
 	}
 	for _, prefix := range p.prefixes {
-		if strings.HasPrefix(path, prefix) {
+		if rest, ok := strings.CutPrefix(path, prefix); ok && staysBelow(rest) {
 			return true
 		}
 	}
 	return false
+}
+
+// staysBelow reports whether a relative path never climbs above where it
+// starts, whichever of its dot segments a backend resolves.
+func staysBelow(path string) bool {
+	depth := 0
+	for segment := range strings.SplitSeq(path, "/") {
+		switch segment {
+		case "..":
+			if depth--; depth < 0 {
+				return false
+			}
+		case ".", "":
+		default:
+			depth++
+		}
+	}
+	return true
 }

@@ -97,28 +97,29 @@ func normalHost(scheme, host string) (string, error) {
 	if strings.IndexByte(host, '@') >= 0 {
 		return "", errUserinfo
 	}
-	name, port := host, ""
-	if strings.HasPrefix(host, "[") {
-		end := strings.IndexByte(host, ']')
-		if end < 0 {
-			return "", errHost
-		}
-		name, port = host[:end+1], host[end+1:]
-		if port != "" && port[0] != ':' {
-			return "", errHost
-		}
-		port = strings.TrimPrefix(port, ":")
-	} else if colon := strings.IndexByte(host, ':'); colon >= 0 {
-		name, port = host[:colon], host[colon+1:]
-	}
-	if name == "" || !all(name, isHostByte) || !all(port, isDigit) || len(port) > 5 {
+	name, port, wellFormed := splitHost(host)
+	if !wellFormed || !digitBytes.holds(port) || len(port) > 5 {
 		return "", errHost
 	}
-	name = strings.ToLower(name)
 	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
-		return name, nil
+		return strings.ToLower(name), nil
 	}
-	return name + ":" + port, nil
+	return strings.ToLower(host), nil
+}
+
+// splitHost cuts an authority without userinfo at its port, which may be
+// absent or empty. Brackets hold an IPv6 address (RFC 3986, section 3.2.2).
+func splitHost(host string) (name, port string, ok bool) {
+	if !strings.HasPrefix(host, "[") {
+		name, port, _ = strings.Cut(host, ":")
+		return name, port, name != "" && hostBytes.holds(name)
+	}
+	end := strings.IndexByte(host, ']') + 1
+	if end < len("[::]") || !addressBytes.holds(host[1:end-1]) {
+		return "", "", false
+	}
+	name, port = host[:end], host[end:]
+	return name, strings.TrimPrefix(port, ":"), port == "" || port[0] == ':'
 }
 
 // normalPath decodes what need not be encoded, upper-cases the rest's
@@ -143,7 +144,7 @@ func decodeUnreserved(path string) (string, error) {
 		switch c := path[i]; {
 		case c == '%':
 			return rewriteEscapes(path)
-		case !isPathByte(c):
+		case !pathBytes[c]:
 			return "", errCharacter
 		}
 	}
@@ -155,16 +156,16 @@ func rewriteEscapes(path string) (string, error) {
 	for i := 0; i < len(path); i++ {
 		c := path[i]
 		if c != '%' {
-			if !isPathByte(c) {
+			if !pathBytes[c] {
 				return "", errCharacter
 			}
 			out = append(out, c)
 			continue
 		}
-		if i+2 >= len(path) || !isHex(path[i+1]) || !isHex(path[i+2]) {
+		if i+2 >= len(path) || !hexBytes[path[i+1]] || !hexBytes[path[i+2]] {
 			return "", errEscape
 		}
-		if c = unhex(path[i+1])<<4 | unhex(path[i+2]); isUnreserved(c) {
+		if c = unhex(path[i+1])<<4 | unhex(path[i+2]); unreservedBytes[c] {
 			out = append(out, c)
 		} else {
 			out = append(out, '%', upperHex[c>>4], upperHex[c&15])
@@ -216,12 +217,14 @@ func lastSlash(path []byte) int {
 // ParseOrigin parses a configured external URL: scheme and host, and a path
 // prefix where an outer proxy strips one. Query and fragment are an error.
 func ParseOrigin(raw string) (URL, error) {
-	if strings.ContainsAny(raw, "?#") {
-		return URL{}, fmt.Errorf("%q: query and fragment are not allowed", raw)
-	}
 	u, err := Parse(raw)
-	if err != nil {
+	switch {
+	case errors.Is(err, errUserinfo): // may be a password: not repeated
+		return URL{}, err
+	case err != nil:
 		return URL{}, fmt.Errorf("%q: %w", raw, err)
+	case strings.ContainsAny(raw, "?#"):
+		return URL{}, fmt.Errorf("%q: query and fragment are not allowed", raw)
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/")
 	return u, nil
