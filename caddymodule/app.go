@@ -4,7 +4,6 @@
 package caddymodule
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -81,16 +80,19 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 func (a *App) setDefaults() {
 	setDefault(&a.Proof.MaxAge, defaultMaxAge)
-	setDefault(&a.Proof.ClockSkew, defaultClockSkew)
 	setDefault(&a.Proof.Nonce, nonceAuto)
 	setDefault(&a.Replay.Store, storeMemory)
 	setDefault(&a.Replay.MaxEntries, defaultMaxEntries)
 	setDefault(&a.Replay.MaxPerKey, defaultMaxPerKey)
 	setDefault(&a.Cache.Tokens, defaultTokens)
 	setDefault(&a.Cache.DeviceKeys, defaultDeviceKeys)
-	if a.SignInLog.Interval == nil {
-		interval := caddy.Duration(defaultInterval)
-		a.SignInLog.Interval = &interval
+	for _, zeroCounts := range []struct {
+		value    **caddy.Duration
+		fallback caddy.Duration
+	}{{&a.Proof.ClockSkew, defaultClockSkew}, {&a.SignInLog.Interval, defaultInterval}} {
+		if *zeroCounts.value == nil {
+			*zeroCounts.value = &zeroCounts.fallback
+		}
 	}
 }
 
@@ -101,45 +103,12 @@ func setDefault[T comparable](value *T, fallback T) {
 	}
 }
 
-// check reports every mistake that can be seen without looking further.
-func (a *App) check() error {
-	var problems []error
-	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if len(a.Issuers) == 0 {
-		problem("issuer: none is configured; token protection needs at least one `issuer <url>`")
-	}
-	if a.Proof.MaxAge < caddy.Duration(time.Second) || a.Proof.MaxAge > caddy.Duration(time.Hour) {
-		problem("proof max_age %v: expected a duration from 1s to 1h", time.Duration(a.Proof.MaxAge))
-	}
-	if a.Proof.ClockSkew < 0 || a.Proof.ClockSkew > caddy.Duration(5*time.Minute) {
-		problem("proof clock_skew %v: expected a duration from 0s to 5m", time.Duration(a.Proof.ClockSkew))
-	}
-	if a.Proof.Nonce != nonceAuto && a.Proof.Nonce != nonceRequired {
-		problem("proof nonce %q: expected auto or required", a.Proof.Nonce)
-	}
-	if a.Replay.Store != storeMemory {
-		problem("replay %q: expected memory; other stores are not supported yet", a.Replay.Store)
-	}
-	for name, value := range map[string]int{
-		"replay max_entries": a.Replay.MaxEntries, "replay max_per_key": a.Replay.MaxPerKey,
-		"cache tokens": a.Cache.Tokens, "cache device_keys": a.Cache.DeviceKeys,
-	} {
-		if value < 1 {
-			problem("%s %d: expected a positive number", name, value)
-		}
-	}
-	if *a.SignInLog.Interval < 0 {
-		problem("sign_in_log interval %v: expected 0 or a positive duration", time.Duration(*a.SignInLog.Interval))
-	}
-	return errors.Join(problems...)
-}
-
 func (a *App) provisionReplay() (err error) {
-	maxAge, skew := time.Duration(a.Proof.MaxAge), time.Duration(a.Proof.ClockSkew)
+	maxAge, skew := time.Duration(a.Proof.MaxAge), time.Duration(*a.Proof.ClockSkew)
 	key := fmt.Sprintf("replay memory %d %d %v %v", a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew)
 	a.replay, err = take(&a.holds, key, func() (*enforcement.Replay, error) {
 		start := started
-		if liveReplay.Load() != nil { // another set was in use until now, and knows what this one does not
+		if live.started() { // another set was in use until now, and knows what this one does not
 			start = time.Now()
 		}
 		return enforcement.NewReplay(a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew, start)
@@ -162,7 +131,7 @@ func (a *App) provisionTokens() (err error) {
 		}
 		issuers, a.keySets = append(issuers, issuer), append(a.keySets, keys)
 	}
-	a.tokens, err = token.NewVerifier(issuers, a.verified, time.Duration(a.Proof.ClockSkew))
+	a.tokens, err = token.NewVerifier(issuers, a.verified, time.Duration(*a.Proof.ClockSkew))
 	return err
 }
 
@@ -189,7 +158,7 @@ func (a *App) provisionIssuer(configured Issuer) (*token.Issuer, *token.KeySet, 
 func (i Issuer) compile() (token.IssuerConfig, error) {
 	config := token.IssuerConfig{Issuer: i.Issuer}
 	if i.JWKSURL != "" && i.JWKSFile != "" {
-		return config, fmt.Errorf("issuer %q: jwks_url and jwks_file exclude each other", i.Issuer)
+		return config, fmt.Errorf("issuer %q: jwks_url and jwks_file exclude each other; expected one of them", i.Issuer)
 	}
 	var err error
 	if config.Algorithms, err = parseAlgorithms(i.Algorithms); err != nil {
@@ -241,7 +210,7 @@ func parseAlgorithms(names []string) ([]jose.Algorithm, error) {
 	for _, name := range names {
 		algorithm, err := jose.ParseAlgorithm(name)
 		if err != nil {
-			return nil, fmt.Errorf("algorithms %q: expected some of %v", name, jose.Algorithms())
+			return nil, fmt.Errorf("algorithms: %q is not supported; expected some of %s", name, listed(jose.Algorithms()))
 		}
 		algorithms = append(algorithms, algorithm)
 		if algorithm == jose.EdDSA { // RFC 9864 spells it Ed25519
@@ -249,6 +218,15 @@ func parseAlgorithms(names []string) ([]jose.Algorithm, error) {
 		}
 	}
 	return algorithms, nil
+}
+
+// listed writes algorithms for an error message.
+func listed(algorithms []jose.Algorithm) string {
+	names := make([]string, len(algorithms))
+	for i, algorithm := range algorithms {
+		names[i] = string(algorithm)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (a *App) provisionProofs() error {
@@ -271,7 +249,7 @@ func (a *App) provisionProofs() error {
 		return err
 	}
 	a.dpop, err = dpop.New(dpop.Config{
-		Algorithms: algorithms, MaxAge: time.Duration(a.Proof.MaxAge), ClockSkew: time.Duration(a.Proof.ClockSkew),
+		Algorithms: algorithms, MaxAge: time.Duration(a.Proof.MaxAge), ClockSkew: time.Duration(*a.Proof.ClockSkew),
 		RequireNonce: a.Proof.Nonce == nonceRequired, Nonces: nonces, Replay: a.replay, Keys: a.keys,
 	})
 	return err
@@ -287,10 +265,10 @@ func (a *App) nonceSecrets() ([][]byte, error) {
 	for i, configured := range a.Proof.NonceSecret {
 		secret, err := replacer.ReplaceOrErr(configured, true, true)
 		if err != nil {
-			return nil, fmt.Errorf("proof nonce_secret number %d: %w", i+1, err)
+			return nil, fmt.Errorf("nonce_secret: number %d: %w", i+1, err)
 		}
-		if len(secret) < minSecret {
-			return nil, fmt.Errorf("proof nonce_secret number %d: %d characters long, expected at least %d", i+1, len(secret), minSecret)
+		if err := checkNonceSecret(i, secret); err != nil {
+			return nil, err
 		}
 		secrets = append(secrets, []byte(secret))
 	}
@@ -317,15 +295,14 @@ func (a *App) Start() error {
 		keys.Start()
 	}
 	a.signIns.Start()
-	live.Store(a)
-	liveReplay.Store(a.replay)
+	live.enter(a)
 	return nil
 }
 
 // Stop ends what Start began. Key sets go on if the next configuration has
 // taken them over.
 func (a *App) Stop() error {
-	live.CompareAndSwap(a, nil)
+	live.leave(a)
 	a.signIns.Stop()
 	return nil
 }

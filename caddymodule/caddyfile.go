@@ -73,8 +73,7 @@ func end(d *caddyfile.Dispenser, name, expected string) error {
 	if d.NextArg() {
 		return d.Errf("%s: surplus argument %q; expected %s", name, d.Val(), expected)
 	}
-	last := d.Token()
-	if d.NextBlock(d.Nesting()) || d.Token() != last { // the latter is an empty block
+	if d.NextBlock(d.Nesting()) || d.Val() == "}" { // the latter is an empty block
 		return d.Errf("%s: does not take a block; expected %s", name, expected)
 	}
 	return nil
@@ -84,6 +83,14 @@ func end(d *caddyfile.Dispenser, name, expected string) error {
 func onlyBlock(d *caddyfile.Dispenser, name string) error {
 	if d.NextArg() {
 		return d.Errf("%s: surplus argument %q; expected only a block", name, d.Val())
+	}
+	return nil
+}
+
+// finish makes sure that nothing comes after the last block.
+func finish(d *caddyfile.Dispenser, name string) error {
+	if d.Next() {
+		return d.Errf("%s: unexpected %q; expected nothing after the block", name, d.Val())
 	}
 	return nil
 }

@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,14 +12,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-
-	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 )
 
 // parseApp reads the global option.
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
-		return nil, d.Err("token_protection: the global option is given twice")
+		d.Next()
+		return nil, d.Err("token_protection: the global option is given twice; expected one block with everything in it")
 	}
 	app := new(App)
 	if err := app.UnmarshalCaddyfile(d); err != nil {
@@ -69,37 +69,29 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	}
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the option's name
-	if d.NextArg() {
-		return d.Errf("token_protection: surplus argument %q; the global option takes only a block", d.Val())
+	start := here(d)
+	if err := onlyBlock(d, "token_protection"); err != nil {
+		return err
 	}
 	err := block(d, "token_protection", map[string]parser{
-		"issuer*":          a.parseIssuer,
-		"policy*":          a.parsePolicy,
-		"proof":            a.parseProof,
-		"replay":           a.parseReplay,
-		"cache":            a.parseCache,
-		"sign_in_log":      a.parseSignInLog,
-		"device_directory": unsupported,
-		"policies_file":    unsupported,
-	})
+		"issuer*":     a.parseIssuer,
+		"policy*":     a.parsePolicy,
+		"proof":       a.parseProof,
+		"replay":      a.parseReplay,
+		"cache":       a.parseCache,
+		"sign_in_log": a.parseSignInLog,
+	}, "device_directory", "policies_file")
 	if err != nil {
 		return err
 	}
-	return a.validate(d)
-}
-
-// validate finds at adapt time what Provision would find, and names the block.
-func (a *App) validate(d *caddyfile.Dispenser) error {
-	complete := App{Issuers: a.Issuers, Proof: a.Proof, Replay: a.Replay, Cache: a.Cache, SignInLog: a.SignInLog}
-	complete.setDefaults()
-	if err := complete.check(); err != nil {
-		return wrap(d, err)
+	if err := finish(d, "token_protection"); err != nil {
+		return err
 	}
-	_, err := policy.Compile(a.Policies, nil)
-	return wrap(d, err)
+	return wrap(start, a.checkIssuers())
 }
 
 func (a *App) parseIssuer(d *caddyfile.Dispenser) error {
+	start := here(d)
 	var issuer Issuer
 	if !d.NextArg() {
 		return d.Err("issuer: missing argument; expected the issuer's https URL")
@@ -108,72 +100,91 @@ func (a *App) parseIssuer(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("issuer: surplus argument %q; expected only the issuer's https URL", d.Val())
 	}
+	soFar := func() error { return issuer.check() }
+	if err := soFar(); err != nil {
+		return d.WrapErr(err)
+	}
 	err := block(d, "issuer", map[string]parser{
-		"jwks_url":      text(&issuer.JWKSURL, "an https URL"),
-		"jwks_file":     text(&issuer.JWKSFile, "a path"),
-		"algorithms":    list(&issuer.Algorithms, "names such as ES256"),
-		"token_types":   list(&issuer.TokenTypes, "at+jwt, JWT or both"),
-		"claim*":        issuer.parseClaim,
-		"introspection": unsupported,
-	})
+		"jwks_url":    checked(text(&issuer.JWKSURL, "an https URL"), soFar),
+		"jwks_file":   checked(text(&issuer.JWKSFile, "a path"), soFar),
+		"algorithms":  checked(list(&issuer.Algorithms, "names such as ES256"), soFar),
+		"token_types": checked(list(&issuer.TokenTypes, "at+jwt, JWT or both"), soFar),
+		"claim*":      issuer.parseClaim,
+	}, "introspection")
 	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(a.Issuers, func(other Issuer) bool { return other.Issuer == issuer.Issuer }) {
-		return d.Errf("issuer %q: configured twice", issuer.Issuer)
-	}
-	if err := issuer.check(); err != nil {
-		return wrap(d, err)
+		return start.Errf("issuer %q: configured twice; expected one block for each issuer", issuer.Issuer)
 	}
 	a.Issuers = append(a.Issuers, issuer)
 	return nil
 }
 
 func (i *Issuer) parseClaim(d *caddyfile.Dispenser) error {
-	arguments := d.RemainingArgs()
-	if len(arguments) < 2 {
-		return d.Errf("claim: expected one of %s, then the names of claims", strings.Join(claimFacts, ", "))
+	expected := fmt.Sprintf("one of %s, then names of claims", strings.Join(claimFacts, ", "))
+	var arguments []string
+	if err := list(&arguments, expected)(d); err != nil {
+		return err
 	}
 	fact, names := arguments[0], arguments[1:]
-	if !slices.Contains(claimFacts, fact) {
-		return d.Errf("claim: %q is not known; expected one of %s", fact, strings.Join(claimFacts, ", "))
-	}
-	if _, twice := i.Claims[fact]; twice {
-		return d.Errf("claim %s: given twice", fact)
+	_, twice := i.Claims[fact]
+	switch {
+	case !slices.Contains(claimFacts, fact):
+		return d.Errf("claim: %q is not known; expected %s", fact, expected)
+	case len(names) == 0:
+		return d.Errf("claim %s: missing arguments; expected names of claims", fact)
+	case twice:
+		return d.Errf("claim: %s is given twice; expected it once at most", fact)
 	}
 	if i.Claims == nil {
 		i.Claims = make(map[string][]string)
 	}
 	i.Claims[fact] = names
-	return end(d, "claim")
+	return nil
 }
 
 func (a *App) parseProof(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.Errf("proof: surplus argument %q; it takes only a block", d.Val())
-	}
-	if err := block(d, "proof", map[string]parser{
-		"max_age":      duration(&a.Proof.MaxAge),
-		"clock_skew":   duration(&a.Proof.ClockSkew),
-		"algorithms":   list(&a.Proof.Algorithms, "names such as ES256"),
-		"nonce":        word(&a.Proof.Nonce, nonceAuto, nonceRequired),
-		"nonce_secret": list(&a.Proof.NonceSecret, "a secret, and others that are accepted too"),
-	}); err != nil {
+	if err := onlyBlock(d, "proof"); err != nil {
 		return err
 	}
-	_, err := parseAlgorithms(a.Proof.Algorithms)
-	return wrap(d, err)
+	p := &a.Proof
+	return block(d, "proof", map[string]parser{
+		"max_age": checked(duration(&p.MaxAge), func() error { return checkMaxAge(p.MaxAge) }),
+		"clock_skew": func(d *caddyfile.Dispenser) error {
+			p.ClockSkew = new(caddy.Duration)
+			return checked(duration(p.ClockSkew), func() error { return checkClockSkew(*p.ClockSkew) })(d)
+		},
+		"algorithms":   checked(list(&p.Algorithms, "names such as ES256"), func() error { return checkAlgorithms(p.Algorithms) }),
+		"nonce":        word(&p.Nonce, nonceAuto, nonceRequired),
+		"nonce_secret": checked(list(&p.NonceSecret, "a secret, and others that are accepted too"), func() error { return checkNonceSecrets(p.NonceSecret) }),
+	})
+}
+
+// checkNonceSecrets finds secrets that are too short, as far as they can be
+// read without the environment they will be used in.
+func checkNonceSecrets(secrets []string) error {
+	for i, secret := range secrets {
+		if strings.Contains(secret, "{") {
+			continue // a placeholder
+		}
+		if err := checkNonceSecret(i, secret); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *App) parseReplay(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.Err("replay: missing argument; expected memory")
 	}
-	if a.Replay.Store = d.Val(); a.Replay.Store != storeMemory {
-		return d.Errf("replay %s: not supported yet; expected memory", a.Replay.Store)
+	a.Replay.Store = d.Val()
+	if err := checkStore(a.Replay.Store); err != nil {
+		return d.WrapErr(err)
 	}
-	if d.NextArg() {
-		return d.Errf("replay memory: surplus argument %q", d.Val())
+	if err := onlyBlock(d, "replay memory"); err != nil {
+		return err
 	}
 	return block(d, "replay memory", map[string]parser{
 		"max_entries": count(&a.Replay.MaxEntries),
@@ -182,8 +193,8 @@ func (a *App) parseReplay(d *caddyfile.Dispenser) error {
 }
 
 func (a *App) parseCache(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.Errf("cache: surplus argument %q; it takes only a block", d.Val())
+	if err := onlyBlock(d, "cache"); err != nil {
+		return err
 	}
 	return block(d, "cache", map[string]parser{
 		"tokens":      count(&a.Cache.Tokens),
@@ -192,14 +203,13 @@ func (a *App) parseCache(d *caddyfile.Dispenser) error {
 }
 
 func (a *App) parseSignInLog(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.Errf("sign_in_log: surplus argument %q; it takes only a block", d.Val())
+	if err := onlyBlock(d, "sign_in_log"); err != nil {
+		return err
 	}
 	return block(d, "sign_in_log", map[string]parser{
 		"interval": func(d *caddyfile.Dispenser) error {
-			var interval caddy.Duration
-			a.SignInLog.Interval = &interval
-			return duration(&interval)(d)
+			a.SignInLog.Interval = new(caddy.Duration)
+			return duration(a.SignInLog.Interval)(d)
 		},
 	})
 }

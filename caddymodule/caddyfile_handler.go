@@ -4,19 +4,16 @@
 package caddymodule
 
 import (
-	"errors"
-
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
 )
 
 // parseHandler reads the site directive.
 func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	if h.Option("token_protection") == nil {
-		return nil, h.Err("token_protection: the global option of the same name is missing; it names the issuers and the policies")
+		h.Next()
+		return nil, h.Err("token_protection: the global option of the same name is missing; expected it, with the issuers and the policies")
 	}
 	handler := new(Handler)
 	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
@@ -44,6 +41,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Err("token_protection: missing argument; expected the resource's name, such as exchange, sharepoint or one of your own")
 	}
 	h.Resource = d.Val()
+	if err := h.checkResource(); err != nil {
+		return d.WrapErr(err)
+	}
 	if d.NextArg() {
 		return d.Errf("token_protection: surplus argument %q; expected only the resource's name", d.Val())
 	}
@@ -51,28 +51,16 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"display_name": text(&h.DisplayName, "a name"),
 		"app_id":       text(&h.AppID, "an application id"),
 		"audience":     list(&h.Audience, "aud values"),
-		"proofs":       list(&h.Proofs, "dpop"),
-		"exempt":       list(&h.Exempt, "paths such as /healthz or /public/*"),
-		"public_url":   text(&h.PublicURL, "the URL under which clients address this site"),
+		"proofs":       checked(list(&h.Proofs, "dpop"), h.checkProofs),
+		"exempt":       checked(list(&h.Exempt, "paths such as /healthz or /public/*"), h.checkExempt),
+		"public_url":   checked(text(&h.PublicURL, "the URL under which clients address this site"), h.checkPublicURL),
 		"anonymous":    word(&h.Anonymous, anonymousChallenge, anonymousAllow),
 		"forward":      word(&h.Forward, forwardUnchanged, forwardBearer, forwardNone),
-		"realm":        text(&h.Realm, "a name"),
+		"realm":        checked(text(&h.Realm, "a name"), h.checkRealm),
 	}); err != nil {
 		return err
 	}
-	return h.validate(d)
-}
-
-// validate finds at adapt time what Provision would find.
-func (h *Handler) validate(d *caddyfile.Dispenser) error {
-	problems := []error{h.check()}
-	_, err := target.ParsePatterns(h.Exempt)
-	problems = append(problems, err)
-	if h.PublicURL != "" {
-		_, err := target.ParseOrigin(h.PublicURL)
-		problems = append(problems, err)
-	}
-	return wrap(d, errors.Join(problems...))
+	return finish(d, "token_protection")
 }
 
 // Interface guard

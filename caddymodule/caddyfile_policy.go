@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,13 +28,14 @@ var (
 )
 
 func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
+	start := here(d)
 	if !d.NextArg() {
 		return d.Err("policy: missing argument; expected the policy's name in quotes")
 	}
 	p := policy.Policy{DisplayName: d.Val(), State: policy.ReportOnly}
 	p.SessionControls.SecureSignInSession.IsEnabled = true
 	if d.NextArg() {
-		return d.Errf("policy: surplus argument %q; a name with spaces needs quotes", d.Val())
+		return d.Errf("policy: surplus argument %q; expected only a name, with quotes if there are spaces in it", d.Val())
 	}
 	state := ""
 	conditions := &p.Conditions
@@ -46,9 +48,14 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 		"platforms":            both(parsePlatforms(conditions)),
 		"client_apps":          parseClientApps(conditions),
 		"require_hardware_key": parseHardwareKey(&p),
-		"device_filter":        unsupported,
-	}); err != nil {
+	}, "device_filter"); err != nil {
 		return err
+	}
+	switch {
+	case reflect.ValueOf(conditions.Users).IsZero():
+		return start.Errf("policy %q: users is missing; expected a block with at least one include", p.DisplayName)
+	case reflect.ValueOf(conditions.Applications).IsZero():
+		return start.Errf("policy %q: resources is missing; expected for example `resources exchange`", p.DisplayName)
 	}
 	if state != "" {
 		p.State = policyStates[state]
@@ -56,11 +63,9 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 	if p.ID == "" {
 		p.ID = policy.Slug(p.DisplayName)
 	}
-	if _, err := policy.Compile([]policy.Policy{p}, nil); err != nil {
-		return wrap(d, err)
-	}
 	a.Policies = append(a.Policies, p)
-	return nil
+	_, err := policy.Compile(a.Policies, nil) // those before were fine
+	return wrap(start, err)
 }
 
 // side takes the arguments of one include or exclude line.
@@ -71,34 +76,44 @@ type side func(d *caddyfile.Dispenser, arguments []string) error
 func both(include, exclude side) parser {
 	return func(d *caddyfile.Dispenser) error {
 		name := d.Val()
-		line := func(take side) parser {
-			return func(d *caddyfile.Dispenser) error {
-				word := d.Val()
-				arguments := d.RemainingArgs()
-				if len(arguments) == 0 {
-					return d.Errf("%s %s: missing arguments", name, word)
-				}
-				if err := take(d, arguments); err != nil {
-					return err
-				}
-				return end(d, name+" "+word)
-			}
+		if d.NextArg() {
+			d.Prev()
+			return line(include)(d)
 		}
-		if arguments := d.RemainingArgs(); len(arguments) > 0 {
-			if err := include(d, arguments); err != nil {
-				return err
-			}
-			return end(d, name)
+		given := false
+		note := func(parse parser) parser {
+			return func(d *caddyfile.Dispenser) error { given = true; return parse(d) }
 		}
-		any := false
+		start := here(d)
 		err := block(d, name, map[string]parser{
-			"include*": func(d *caddyfile.Dispenser) error { any = true; return line(include)(d) },
-			"exclude*": func(d *caddyfile.Dispenser) error { any = true; return line(exclude)(d) },
+			"include*": note(line(include)),
+			"exclude*": note(line(notAll(exclude))),
 		})
-		if err == nil && !any {
-			return d.Errf("%s: empty; expected arguments, or a block with include and exclude", name)
+		if err == nil && !given {
+			return start.Errf("%s: empty; expected arguments, or a block with include and exclude", name)
 		}
 		return err
+	}
+}
+
+// line reads the arguments of one side.
+func line(take side) parser {
+	return func(d *caddyfile.Dispenser) error {
+		var arguments []string
+		if err := list(&arguments, "what to include or exclude")(d); err != nil {
+			return err
+		}
+		return take(d, arguments)
+	}
+}
+
+// notAll refuses to exclude everything.
+func notAll(exclude side) side {
+	return func(d *caddyfile.Dispenser, arguments []string) error {
+		if arguments[0] == "all" {
+			return d.Err("exclude all: the policy would apply to nothing; expected `state off` instead")
+		}
+		return exclude(d, arguments)
 	}
 }
 
@@ -110,7 +125,7 @@ func parseUsers(conditions *policy.ConditionSet) (side, side) {
 			switch kind {
 			case "all", "guests":
 				if len(names) > 0 {
-					return d.Errf("users: surplus argument %q after %s", names[0], kind)
+					return d.Errf("users: surplus argument %q; expected nothing after %s", names[0], kind)
 				}
 				*all = append(*all, map[string]string{"all": "All", "guests": "GuestsOrExternalUsers"}[kind])
 				return nil
@@ -124,7 +139,7 @@ func parseUsers(conditions *policy.ConditionSet) (side, side) {
 				return d.Errf("users: %q is not known; expected all, guests, user <name or id>..., group <id>... or role <id>...", kind)
 			}
 			if len(names) == 0 {
-				return d.Errf("users: %s needs at least one name or id", kind)
+				return d.Errf("users: %s without a name; expected at least one name or id", kind)
 			}
 			return nil
 		}
@@ -177,7 +192,7 @@ func parseClientApps(conditions *policy.ConditionSet) parser {
 				return d.Errf("client_apps: %q is not known; expected some of all, browser, mobile_and_desktop, exchange_active_sync, other", name)
 			}
 			if slices.Contains(conditions.ClientAppTypes, app) {
-				return d.Errf("client_apps: %s is given twice", name)
+				return d.Errf("client_apps: %s is given twice; expected it once at most", name)
 			}
 			conditions.ClientAppTypes = append(conditions.ClientAppTypes, app)
 		}
@@ -204,6 +219,6 @@ func parseRollout(p *policy.Policy) parser {
 func parseHardwareKey(p *policy.Policy) parser {
 	return func(d *caddyfile.Dispenser) error {
 		p.TokenProtection.RequireHardwareKey = true
-		return end(d, "require_hardware_key")
+		return end(d, "require_hardware_key", "nothing after it")
 	}
 }

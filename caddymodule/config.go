@@ -73,8 +73,8 @@ type Proof struct {
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
 
 	// How far the `iat` of a proof, and the times of a token, may lie beyond
-	// what this node's clock says. Default: 15s.
-	ClockSkew caddy.Duration `json:"clock_skew,omitempty"`
+	// what this node's clock says. 0 allows nothing. Default: 15s.
+	ClockSkew *caddy.Duration `json:"clock_skew,omitempty"`
 
 	// The algorithms a proof may be signed with. Default: all that are
 	// supported, see an issuer's `algorithms`.
@@ -133,7 +133,7 @@ const (
 	defaultMaxPerKey  = 1000
 	defaultTokens     = 100_000
 	defaultDeviceKeys = 100_000
-	defaultInterval   = 5 * time.Minute
+	defaultInterval   = caddy.Duration(5 * time.Minute)
 	minSecret         = 32
 	storeMemory       = "memory"
 	nonceAuto         = "auto"

@@ -39,7 +39,7 @@ func (stateCollector) Describe(descriptions chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (stateCollector) Collect(metrics chan<- prometheus.Metric) {
-	app := live.Load()
+	app := live.latest()
 	if app == nil {
 		return
 	}

@@ -60,7 +60,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	if h.PublicURL != "" {
 		if h.publicURL, err = target.ParseOrigin(h.PublicURL); err != nil {
-			return fmt.Errorf("public_url %w", err)
+			return err
 		}
 	}
 	resource := policy.Resource{Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID}
@@ -109,35 +109,69 @@ func (h *Handler) setDefaults() {
 	}
 }
 
+// check reports every mistake that can be seen without looking further.
 func (h *Handler) check() error {
-	var problems []error
+	problems := []error{h.checkResource(), h.checkProofs(), h.checkExempt(), h.checkPublicURL(), h.checkRealm()}
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if h.Resource == "" {
-		problem("resource: missing; expected a name such as exchange, sharepoint or one of your own")
-	}
-	if strings.ContainsFunc(h.Resource, func(r rune) bool { return r <= ' ' || r == '"' }) || len(h.Resource) > 64 {
-		problem("resource %q: expected a short name without spaces", h.Resource)
-	}
-	for _, scheme := range h.Proofs {
-		if scheme != string(proof.DPoP) {
-			problem("proofs %q: not supported yet; expected dpop", scheme)
-		}
-	}
 	if !slices.Contains([]string{"", anonymousChallenge, anonymousAllow}, h.Anonymous) {
-		problem("anonymous %q: expected challenge or allow", h.Anonymous)
+		problem("anonymous: %q is not known; expected one of challenge, allow", h.Anonymous)
 	}
-	if !slices.Contains([]string{"", forwardUnchanged, forwardBearer, forwardNone}, h.Forward) {
-		problem("forward %q: expected unchanged, bearer or none", h.Forward)
+	if !slices.Contains([]string{forwardUnchanged, forwardBearer, forwardNone}, h.Forward) {
+		problem("forward: %q is not known; expected one of unchanged, bearer, none", h.Forward)
 	}
-	for _, audience := range h.Audience {
-		if audience == "" {
-			problem("audience: expected a non-empty value")
-		}
-	}
-	if strings.ContainsFunc(h.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-		problem("realm %q: expected printable ASCII without quotes and backslashes", h.Realm)
+	if slices.Contains(h.Audience, "") {
+		problem("audience: empty value; expected aud values")
 	}
 	return errors.Join(problems...)
+}
+
+func (h *Handler) checkResource() error {
+	if h.Resource == "" {
+		return errors.New("resource: missing; expected a name such as exchange, sharepoint or one of your own")
+	}
+	if strings.ContainsFunc(h.Resource, func(r rune) bool { return r <= ' ' || r == '"' }) || len(h.Resource) > 64 {
+		return fmt.Errorf("resource: %q is not a name; expected at most 64 characters without spaces and quotes", h.Resource)
+	}
+	return nil
+}
+
+func (h *Handler) checkProofs() error {
+	for _, scheme := range h.Proofs {
+		switch scheme {
+		case string(proof.DPoP):
+		case "mtls", "pop", "dbsc":
+			return fmt.Errorf("proofs: %s is not supported yet; expected dpop", scheme)
+		default:
+			return fmt.Errorf("proofs: %q is not known; expected dpop", scheme)
+		}
+	}
+	return nil
+}
+
+func (h *Handler) checkExempt() error {
+	_, err := target.ParsePatterns(h.Exempt)
+	return err
+}
+
+func (h *Handler) checkPublicURL() error {
+	const expected = "expected one such as https://mail.contoso.example"
+	switch {
+	case h.PublicURL == "":
+		return nil
+	case strings.Contains(h.PublicURL, "@"): // a password, which must not get into a log
+		return errors.New("public_url: userinfo is not allowed; " + expected)
+	}
+	if _, err := target.ParseOrigin(h.PublicURL); err != nil {
+		return fmt.Errorf("public_url: %w; %s", err, expected)
+	}
+	return nil
+}
+
+func (h *Handler) checkRealm() error {
+	if strings.ContainsFunc(h.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return fmt.Errorf("realm: %q is not a realm; expected printable ASCII without quotes and backslashes", h.Realm)
+	}
+	return nil
 }
 
 // audience completes the configured audiences. Without any, tokens for the
@@ -211,12 +245,8 @@ func (h *Handler) addressed(r *http.Request, path string) target.URL {
 		scheme = "https"
 	}
 	if trusted, ok := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); ok && trusted {
-		if forwarded := single(r.Header, "X-Forwarded-Proto"); forwarded != "" {
-			scheme = forwarded
-		}
-		if forwarded := single(r.Header, "X-Forwarded-Host"); forwarded != "" {
-			host = forwarded
-		}
+		scheme = forwarded(r.Header["X-Forwarded-Proto"], scheme)
+		host = forwarded(r.Header["X-Forwarded-Host"], host)
 	}
 	u, err := target.New(scheme, host, path)
 	if err != nil {
@@ -225,11 +255,17 @@ func (h *Handler) addressed(r *http.Request, path string) target.URL {
 	return u
 }
 
-// single returns the first element of a header that a proxy may have added
-// to: the value nearest to the client, which the trusted proxy vouches for.
-func single(header http.Header, name string) string {
-	value, _, _ := strings.Cut(header.Get(name), ",")
-	return strings.TrimSpace(value)
+// forwarded returns what a trusted proxy says, else what the request says.
+// Where there are several values the proxy has added to what it got, perhaps
+// from the client: the result then is one that no URL can have.
+func forwarded(values []string, own string) string {
+	switch {
+	case len(values) == 0:
+		return own
+	case len(values) > 1, strings.Contains(values[0], ","):
+		return ""
+	}
+	return strings.TrimSpace(values[0])
 }
 
 // Interface guards

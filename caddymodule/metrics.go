@@ -50,12 +50,6 @@ var (
 	}, []string{"resource"})
 )
 
-// live is the running app and liveReplay its memory, for the collector of gauges.
-var (
-	live       atomic.Pointer[App]
-	liveReplay atomic.Pointer[enforcement.Replay]
-)
-
 // registerMetrics registers the collectors with a configuration's registry.
 func registerMetrics(registry *prometheus.Registry) error {
 	for _, collector := range []prometheus.Collector{

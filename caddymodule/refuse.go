@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,17 +60,34 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, decision *enfor
 	if r.Header.Get("Origin") != "" { // RFC 9449, sections 7.1 and 8: without it a browser's client is blind
 		header.Add("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
 	}
-	if hasErrorRoutes(r) {
-		return caddyhttp.Error(answer.Status, errors.New(answer.Detail))
+	if refusal := caddyhttp.Error(answer.Status, errors.New(answer.Detail)); hasErrorRoutes(r, refusal) {
+		return refusal
 	}
 	writeBody(w, r, decision, answer)
 	return nil
 }
 
-// hasErrorRoutes reports whether the server has handle_errors to write the body.
-func hasErrorRoutes(r *http.Request) bool {
+// hasErrorRoutes reports whether handle_errors of this site, for this status,
+// writes the body. A server has the error routes of all of its sites.
+func hasErrorRoutes(r *http.Request, refusal error) bool {
 	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	return ok && server != nil && server.Errors != nil && len(server.Errors.Routes) > 0
+	if !ok || server == nil || server.Errors == nil {
+		return false
+	}
+	return handled(server.Errors.Routes, server.Errors.WithError(r, refusal))
+}
+
+// handled reports whether some route has a handler for the request.
+func handled(routes caddyhttp.RouteList, r *http.Request) bool {
+	return slices.ContainsFunc(routes, func(route caddyhttp.Route) bool {
+		if matches, err := route.MatcherSets.AnyMatchWithError(r); err != nil || !matches {
+			return false
+		}
+		return slices.ContainsFunc(route.Handlers, func(handler caddyhttp.MiddlewareHandler) bool {
+			nested, ok := handler.(*caddyhttp.Subroute)
+			return !ok || handled(nested.Routes, r)
+		})
+	})
 }
 
 // category is the word for the error in x-ms-diagnostics.

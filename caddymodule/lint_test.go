@@ -1,0 +1,79 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+)
+
+func unwise(name string) []policy.Policy {
+	p := policy.Policy{DisplayName: name, State: policy.On}
+	p.Conditions.Users.IncludeUsers = []string{"All"}
+	p.Conditions.Applications.IncludeApplications = []string{"Office365"}
+	p.SessionControls.SecureSignInSession.IsEnabled = true
+	return []policy.Policy{p}
+}
+
+// A configuration is adapted, validated and loaded, and adapted again with
+// each reload: its warnings come once.
+func TestAdviceIsGivenOnce(t *testing.T) {
+	warned.Clear()
+	core, logs := observer.New(zapcore.WarnLevel)
+	logger := zap.New(core)
+	advise(logger, unwise(t.Name()))
+	first := logs.TakeAll()
+	if len(first) < 3 {
+		t.Fatalf("warnings %v", first)
+	}
+	seen := make(map[string]bool)
+	for _, entry := range first {
+		if seen[entry.Message] || !strings.Contains(entry.Message, t.Name()) {
+			t.Errorf("warning %q", entry.Message)
+		}
+		seen[entry.Message] = true
+	}
+	advise(logger, unwise(t.Name()))
+	if again := logs.TakeAll(); len(again) != 0 {
+		t.Errorf("again: %v", again)
+	}
+	advise(logger, unwise(t.Name()+" for others"))
+	if other := logs.TakeAll(); len(other) != len(first) {
+		t.Errorf("%d warnings for another policy, expected %d", len(other), len(first))
+	}
+}
+
+func TestNoAdviceAboutPoliciesThatAreOffOrBroken(t *testing.T) {
+	core, logs := observer.New(zapcore.WarnLevel)
+	off, broken := unwise(t.Name()), unwise(t.Name()+" broken")
+	off[0].State, broken[0].State = policy.Off, "odd"
+	advise(zap.New(core), off)
+	advise(zap.New(core), broken)
+	if logs.Len() != 0 {
+		t.Errorf("warnings %v", logs.All())
+	}
+}
+
+// The adapter warns too: that is where `caddy adapt` and `caddy validate` say it.
+func TestAdaptingGivesAdvice(t *testing.T) {
+	warned.Clear()
+	s := setup{issuer: newIssuer(t), app: strings.Replace(policyOn, "Pilot", `"`+t.Name()+`"`, 1)}
+	if _, err := adapt(s.caddyfile("s.sock")); err != nil {
+		t.Fatal(err)
+	}
+	given := false
+	warned.Range(func(text, _ any) bool {
+		given = given || strings.Contains(text.(string), t.Name())
+		return true
+	})
+	if !given {
+		t.Error("no advice")
+	}
+}
