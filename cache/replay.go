@@ -151,6 +151,10 @@ func (r *Replay) Watermark() time.Time {
 	return time.Unix(0, r.watermark.Load())
 }
 
+// Raise raises the watermark to an instant up to which another set recorded proofs that this one does not know. It never
+// lowers it.
+func (r *Replay) Raise(watermark time.Time) { r.raise(watermark.UnixNano()) }
+
 // Stats returns the state and the counts so far. It takes no lock.
 func (r *Replay) Stats() ReplayStats {
 	return ReplayStats{

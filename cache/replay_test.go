@@ -196,3 +196,19 @@ func TestReplayOutcomesHaveNames(t *testing.T) {
 		}
 	}
 }
+
+func TestRaiseNeverLowersTheWatermark(t *testing.T) {
+	start := time.Unix(1700000000, 0)
+	r, err := NewReplay(ReplayConfig{MaxEntries: 10, MaxPerKey: 10, Lifetime: time.Minute, Start: start})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ raise, want time.Time }{
+		{start.Add(time.Second), start.Add(time.Second)},
+		{start, start.Add(time.Second)},
+	} {
+		if r.Raise(test.raise); !r.Watermark().Equal(test.want) {
+			t.Errorf("raised to %v: got %v, want %v", test.raise, r.Watermark(), test.want)
+		}
+	}
+}

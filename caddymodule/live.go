@@ -6,6 +6,7 @@ package caddymodule
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // live holds the apps that run, the latest last. There are two while a
@@ -24,13 +25,27 @@ func (l *runningApps) enter(a *App) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.apps, l.ever = append(l.apps, a), true
+	l.confess(time.Now())
 }
 
 // leave takes out an app that was stopped.
 func (l *runningApps) leave(a *App) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.confess(time.Now())
 	l.apps = slices.DeleteFunc(l.apps, func(other *App) bool { return other == a })
+}
+
+// confess raises the watermarks of apps that run side by side with replay
+// sets of their own: until now, each may have spent what the others do not know.
+func (l *runningApps) confess(now time.Time) {
+	for _, a := range l.apps {
+		for _, b := range l.apps {
+			if a.replay != b.replay {
+				a.replay.Raise(now)
+			}
+		}
+	}
 }
 
 // latest returns the app whose state the metrics show, nil if none runs.
