@@ -6,9 +6,9 @@ package enforcement
 import (
 	"bytes"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
@@ -37,12 +37,15 @@ type Credential struct {
 }
 
 // credentialOf takes the one credential there must be (RFC 6750, section 2:
-// not more than one method to transmit the token).
+// not more than one method to transmit the token), with no more than one
+// proof beside it.
 func credentialOf(r *http.Request) (Credential, reason.Reason) {
 	fields := r.Header["Authorization"]
 	switch {
 	case len(fields) > 1, queryCarriesToken(r.URL.RawQuery):
 		return Credential{}, reason.CredentialsSeveral
+	case len(r.Header["Dpop"]) > 1:
+		return Credential{}, reason.ProofsSeveral
 	case len(fields) == 0:
 		return Credential{}, reason.CredentialMissing
 	}
@@ -115,8 +118,7 @@ func formCarriesToken(r *http.Request) bool {
 	if r.Body == nil || r.Body == http.NoBody {
 		return false
 	}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && mediaType == "" || mediaType != "application/x-www-form-urlencoded" {
+	if !slices.ContainsFunc(r.Header["Content-Type"], isForm) {
 		return false
 	}
 	if r.ContentLength > maxForm {
@@ -129,6 +131,14 @@ func formCarriesToken(r *http.Request) bool {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(form), failing{err, body}), body}
 	return len(form) > maxForm || queryCarriesToken(string(form))
+}
+
+// isForm is as lenient as backends are: some look at no more than how the
+// media type begins, so whatever follows cannot make a form something else.
+func isForm(contentType string) bool {
+	const form = "application/x-www-form-urlencoded"
+	contentType = strings.TrimLeft(contentType, " \t")
+	return len(contentType) >= len(form) && strings.EqualFold(contentType[:len(form)], form)
 }
 
 // failing repeats the error that ended a read, else reads on.

@@ -47,7 +47,11 @@ func New(config Config) (*Enforcer, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	return &Enforcer{Config: config, enforcing: config.Policies.Targets(config.Resource.Name)}, nil
+	enforcing := config.Policies.Targets(config.Resource.Name)
+	if !enforcing {
+		config.Tokens = config.Tokens.WithoutWaiting()
+	}
+	return &Enforcer{Config: config, enforcing: enforcing}, nil
 }
 
 // Enforcing reports whether a policy in state `on` targets the resource.
@@ -55,8 +59,8 @@ func (e *Enforcer) Enforcing() bool { return e.enforcing }
 
 // Enforce takes a request through all steps and returns the decision. A
 // request that it allows has spent its proof.
-func (e *Enforcer) Enforce(r *Request) *Decision {
-	d := &Decision{Enforcing: e.enforcing}
+func (e *Enforcer) Enforce(r *Request) (d *Decision) {
+	d = &Decision{Enforcing: e.enforcing}
 	defer e.contain(d)
 	now := e.Now()
 
@@ -74,6 +78,9 @@ func (e *Enforcer) Enforce(r *Request) *Decision {
 		return d
 	}
 	e.judge(d, r)
+	if d.Allow && d.Reason.Curable() {
+		e.excuseNonce(d, r, now)
+	}
 	if d.Allow && d.Bound {
 		e.spend(d, r, now)
 	}
@@ -116,22 +123,20 @@ func (e *Enforcer) exempt(r *Request) bool {
 // verify runs the steps that look at the request alone: credential, token and
 // proof. It fills in what each of them found.
 func (e *Enforcer) verify(d *Decision, r *Request, now time.Time) (why reason.Reason) {
-	if d.Credential, why = credentialOf(r.HTTP); why != reason.None {
-		return why
-	}
-	if e.enforcing && formCarriesToken(r.HTTP) {
+	d.Credential, why = credentialOf(r.HTTP)
+	// Without a header too: a token in the body must not pass as anonymous.
+	if e.enforcing && (why == reason.None || why == reason.CredentialMissing) && formCarriesToken(r.HTTP) {
 		return reason.CredentialsSeveral
+	}
+	if why != reason.None {
+		return why
 	}
 	verified, why := e.Tokens.Verify(d.Credential.Token, e.audience(r), now)
 	if why != reason.None {
 		return why
 	}
 	d.Claims, d.verified = verified.Claims, verified
-	if why := e.prove(d, r, verified.Hash, now); why != reason.None {
-		return why
-	}
-	d.Bound = true
-	return reason.None
+	return e.prove(d, r, !e.enforcing, now)
 }
 
 // audience is whom tokens for this resource are issued to.
@@ -144,8 +149,8 @@ func (e *Enforcer) audience(r *Request) token.Audience {
 }
 
 // prove asks for the proof that the token's confirmation owes, whatever the
-// client chose to send.
-func (e *Enforcer) prove(d *Decision, r *Request, hash token.Hash, now time.Time) (why reason.Reason) {
+// client chose to send. A missing server nonce may be excused.
+func (e *Enforcer) prove(d *Decision, r *Request, excuseNonce bool, now time.Time) (why reason.Reason) {
 	confirmation := &d.Claims.Confirmation
 	switch {
 	case !confirmation.Present:
@@ -159,11 +164,21 @@ func (e *Enforcer) prove(d *Decision, r *Request, hash token.Hash, now time.Time
 		Headers:     r.HTTP.Header["Dpop"],
 		Method:      r.HTTP.Method,
 		URL:         r.URL,
-		Token:       hash,
+		Token:       d.verified.Hash,
 		Confirmed:   confirmation.JKT,
-		ExcuseNonce: !e.enforcing,
+		ExcuseNonce: excuseNonce,
 	}, now)
+	d.Bound = why == reason.None
 	return why
+}
+
+// excuseNonce proves again without asking for a nonce. It is for requests on
+// which nothing is enforced although something is at the resource: an
+// excluded user, or one outside the rollout share. Their verdict is recorded,
+// and their proof spent, as if no policy were on.
+func (e *Enforcer) excuseNonce(d *Decision, r *Request, now time.Time) {
+	d.Reason = e.prove(d, r, true, now)
+	e.judge(d, r)
 }
 
 // judge evaluates the policies and decides.
@@ -249,7 +264,7 @@ func (e *Enforcer) advise(d *Decision, now time.Time) {
 // nothing where it is not.
 func (e *Enforcer) contain(d *Decision) {
 	if recover() != nil {
-		d.Reason, d.Panicked, d.Bound = reason.Internal, true, false
+		d.Reason, d.Panicked, d.Bound, d.BreakGlass = reason.Internal, true, false, false
 		d.Allow = !e.enforcing
 	}
 }

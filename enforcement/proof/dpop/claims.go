@@ -5,6 +5,7 @@ package dpop
 
 import (
 	"errors"
+	"unicode/utf8"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 )
@@ -18,7 +19,7 @@ type claims struct {
 	hasExpiry, hasNotBefore           bool
 }
 
-var errClaims = errors.New("required claim is missing or empty")
+var errClaims = errors.New("required claim is missing, empty or too long")
 
 // read is RFC 9449, section 4.3, check 3: all required claims are there, with
 // their types; ath is required because a token is always presented.
@@ -26,7 +27,7 @@ func (c *claims) read(payload []byte) error {
 	if err := jose.ScanObject(payload, c.claim); err != nil {
 		return err
 	}
-	if len(c.id) == 0 || len(c.id) > MaxID || len(c.method) == 0 || len(c.url) == 0 || len(c.tokenHash) == 0 || !c.hasIssuedAt {
+	if len(c.id) == 0 || utf8.RuneCount(c.id) > MaxID || len(c.method) == 0 || len(c.url) == 0 || len(c.tokenHash) == 0 || !c.hasIssuedAt {
 		return errClaims
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/cache"
@@ -25,7 +26,7 @@ import (
 const (
 	// MaxSize is the longest proof that is looked at, in bytes.
 	MaxSize = 8 << 10
-	// MaxID is the longest jti, in bytes.
+	// MaxID is the longest jti, in characters.
 	MaxID = 128
 	// maxCachedHeader keeps a device key's cache entry small; a 4096 bit RSA key fits.
 	maxCachedHeader = 2 << 10
@@ -89,6 +90,16 @@ func New(config Config) (*Verifier, error) {
 	return &Verifier{config}, nil
 }
 
+// room is where a proof is decoded. It is reused, because what is passed on
+// to a scanner or an algorithm would not stay on the stack. A proof that does
+// not fit costs an allocation.
+type room struct {
+	payload   [1 << 10]byte
+	signature [512]byte // RSA with 4096 bits
+}
+
+var rooms = sync.Pool{New: func() any { return new(room) }}
+
 // Request is what a proof is held against.
 type Request struct {
 	// Headers are the values of the DPoP header fields.
@@ -117,8 +128,9 @@ func (v *Verifier) Verify(r *Request, now time.Time) (proof.Binding, reason.Reas
 	if why != reason.None {
 		return proof.Binding{}, why
 	}
-	var buffer [1024]byte
-	payload, err := jose.AppendDecode(buffer[:0], compact.Payload)
+	room := rooms.Get().(*room)
+	defer rooms.Put(room)
+	payload, err := jose.AppendDecode(room.payload[:0], compact.Payload)
 	if err != nil {
 		return proof.Binding{}, reason.ProofMalformed
 	}
@@ -142,7 +154,7 @@ func (v *Verifier) Verify(r *Request, now time.Time) (proof.Binding, reason.Reas
 	if v.Replay.Seen(binding.Key, binding.ID, now) { // the same verdict as when it is spent, for less
 		return binding, reason.ProofReplayed
 	}
-	if why := verifySignature(device, compact); why != reason.None {
+	if why := verifySignature(device, compact, room); why != reason.None {
 		return binding, why
 	}
 	if !known && len(compact.Header) <= maxCachedHeader {
@@ -208,7 +220,7 @@ func (v *Verifier) match(c *claims, r *Request, now time.Time) reason.Reason {
 	if string(c.method) != r.Method {
 		return reason.ProofMethod
 	}
-	if !r.URL.Matches(string(c.url)) {
+	if !matches(r.URL, c.url) {
 		return reason.ProofURL
 	}
 	var hash [43]byte
@@ -225,6 +237,18 @@ func (v *Verifier) match(c *claims, r *Request, now time.Time) reason.Reason {
 		return reason.ProofTime
 	}
 	return reason.None
+}
+
+// matches compares in place what most clients send, the URL in its normal
+// form, and normalises anything else (RFC 9449, section 4.3, check 9).
+func matches(u target.URL, spelling []byte) bool {
+	scheme, host := len(u.Scheme), len(u.Host)
+	if u.Scheme != "" && len(spelling) == scheme+len("://")+host+len(u.Path) &&
+		string(spelling[:scheme]) == u.Scheme && string(spelling[scheme:scheme+3]) == "://" &&
+		string(spelling[scheme+3:scheme+3+host]) == u.Host && string(spelling[scheme+3+host:]) == u.Path {
+		return true
+	}
+	return u.Matches(string(spelling))
 }
 
 // fresh asks for a server nonce where one is required, and from proofs that
@@ -262,9 +286,8 @@ func (v *Verifier) StillFresh(b proof.Binding) bool {
 }
 
 // verifySignature is RFC 9449, section 4.3, check 6.
-func verifySignature(device DeviceKey, compact jose.Compact) reason.Reason {
-	var buffer [512]byte
-	signature, err := jose.AppendDecode(buffer[:0], compact.Signature)
+func verifySignature(device DeviceKey, compact jose.Compact, room *room) reason.Reason {
+	signature, err := jose.AppendDecode(room.signature[:0], compact.Signature)
 	if err != nil {
 		return reason.ProofMalformed
 	}
