@@ -72,7 +72,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID, Audience: audience, HostAudience: ofHost,
 			Exempt: exempt, AllowAnonymous: h.Anonymous == anonymousAllow,
 		},
-		Policies: policies, Tokens: app.tokens, DPoP: app.dpop, Replay: app.replay, Log: app.signIns,
+		Policies: policies, Tokens: app.tokens, DPoP: app.dpop, Log: app.signIns,
 	})
 	if err != nil {
 		return err

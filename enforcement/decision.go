@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
@@ -31,6 +32,9 @@ type Decision struct {
 	Credential Credential
 	// Claims are the verified token's; nil without one.
 	Claims *token.Claims
+	// Confirmed says that the token names a key or a device whose possession
+	// is owed.
+	Confirmed bool
 	// Bound says that the request proved possession of the confirmed key.
 	Bound bool
 	// Binding is the proof. Its key is the confirmed one even where a later
@@ -50,7 +54,8 @@ type Decision struct {
 	Panicked bool
 
 	verified      token.Verified
-	outcomes      [2]policy.Outcome // backing for the common case
+	signed        *pop.SignedRequest // what the token came in, under SchemePoP
+	outcomes      [2]policy.Outcome  // backing for the common case
 	correlationID string
 }
 

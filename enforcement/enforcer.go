@@ -8,9 +8,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/mtls"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
@@ -24,9 +25,11 @@ type Config struct {
 	// Policies are compiled for the resource.
 	Policies *policy.Set
 	Tokens   *token.Verifier
-	DPoP     *dpop.Verifier
-	// Replay is the set of spent proofs.
-	Replay *cache.Replay
+	// The verifiers of the proof schemes that the resource accepts; nil for
+	// one that it does not.
+	DPoP *dpop.Verifier
+	PoP  *pop.Verifier
+	MTLS *mtls.Verifier
 	// Log takes the sign-in records.
 	Log *signin.Aggregator
 	// Now is the clock; nil means time.Now.
@@ -41,8 +44,8 @@ type Enforcer struct {
 
 // New returns an enforcer for the resource.
 func New(config Config) (*Enforcer, error) {
-	if config.Policies == nil || config.Tokens == nil || config.DPoP == nil || config.Replay == nil || config.Log == nil {
-		return nil, errors.New("enforcer: policies, token verifier, proof verifier, replay set and log are required")
+	if config.Policies == nil || config.Tokens == nil || config.Log == nil {
+		return nil, errors.New("enforcer: policies, token verifier and log are required")
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -131,6 +134,12 @@ func (e *Enforcer) verify(d *Decision, r *Request, now time.Time) (why reason.Re
 	if why != reason.None {
 		return why
 	}
+	if d.Credential.Scheme == SchemePoP && e.PoP != nil {
+		if d.signed, why = pop.Parse(d.Credential.Token); why != reason.None {
+			return why
+		}
+		d.Credential.Token = d.signed.AccessToken()
+	}
 	verified, why := e.Tokens.Verify(d.Credential.Token, e.audience(r), now)
 	if why != reason.None {
 		return why
@@ -146,30 +155,6 @@ func (e *Enforcer) audience(r *Request) token.Audience {
 		audience.Host = r.URL.Host
 	}
 	return audience
-}
-
-// prove asks for the proof that the token's confirmation owes, whatever the
-// client chose to send. A missing server nonce may be excused.
-func (e *Enforcer) prove(d *Decision, r *Request, excuseNonce bool, now time.Time) (why reason.Reason) {
-	confirmation := &d.Claims.Confirmation
-	switch {
-	case !confirmation.Present:
-		return reason.TokenUnbound
-	case confirmation.X5T != nil, confirmation.SignedRequest != nil:
-		return reason.SchemeUnavailable
-	case d.Credential.Scheme != SchemeDPoP:
-		return reason.SchemeMismatch
-	}
-	d.Binding, why = e.DPoP.Verify(&dpop.Request{
-		Headers:     r.HTTP.Header["Dpop"],
-		Method:      r.HTTP.Method,
-		URL:         r.URL,
-		Token:       d.verified.Hash,
-		Confirmed:   confirmation.JKT,
-		ExcuseNonce: excuseNonce,
-	}, now)
-	d.Bound = why == reason.None
-	return why
 }
 
 // excuseNonce proves again without asking for a nonce. It is for requests on
@@ -207,7 +192,7 @@ func (e *Enforcer) blocks(d *Decision, context *policy.Context) bool {
 			return true
 		}
 	}
-	return d.Claims.Confirmation.Present && !d.Bound && e.Policies.BoundTokenNeedsProof(context)
+	return d.Confirmed && !d.Bound && e.Policies.BoundTokenNeedsProof(context)
 }
 
 // excuse turns a failure that one retry would have cured into a success where
@@ -227,37 +212,6 @@ func hardwareMissing(outcomes []policy.Outcome) bool {
 		}
 	}
 	return false
-}
-
-// spend records the proof, last of all, so that a refused request consumes
-// nothing. Of several copies exactly one gets through.
-func (e *Enforcer) spend(d *Decision, r *Request, now time.Time) {
-	var why reason.Reason
-	switch e.Replay.Add(d.Binding.Key, d.Binding.ID, now) {
-	case cache.Added:
-		if e.DPoP.StillFresh(d.Binding) {
-			return
-		}
-		why = reason.NonceStale
-	case cache.OverQuota:
-		why = reason.ReplayQuota
-	default:
-		why = reason.ProofReplayed
-	}
-	d.Bound, d.Reason = false, why
-	e.judge(d, r)
-}
-
-// advise tells a well-behaved client how to go on.
-func (e *Enforcer) advise(d *Decision, now time.Time) {
-	switch d.Reason {
-	case reason.NonceMissing, reason.NonceStale:
-		d.Nonce = e.DPoP.Nonce(now)
-	case reason.KeySetUnavailable:
-		d.RetryAfter = token.FetchPause
-	case reason.ReplayQuota:
-		d.RetryAfter = dpop.Lifetime(e.DPoP.MaxAge, e.DPoP.ClockSkew)
-	}
 }
 
 // contain turns a panic into a refusal where something is enforced, and into

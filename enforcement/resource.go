@@ -35,8 +35,9 @@ type Request struct {
 	// URL is what the client addressed, before any rewriting; the zero URL
 	// if that cannot be told.
 	URL target.URL
-	// SentPath is the escaped path as the client sent it.
-	SentPath string
+	// SentPath and SentQuery are the escaped path and the query as the client
+	// sent them.
+	SentPath, SentQuery string
 	// Address is the client's IP address.
 	Address string
 }

@@ -110,6 +110,11 @@ var answers = map[Reason]Answer{
 	NonceMissing:   needsNonce,
 	NonceStale:     needsNonce,
 
+	ProofQuery:   badProof,
+	ProofHeaders: badProof,
+	ProofBody:    badProof,
+	BodyTooLarge: {http.StatusRequestEntityTooLarge, "", CodeOther, detailProof},
+
 	CertificateMissing:   noProof,
 	CertificateMalformed: malformed,
 	CertificateUntrusted: {http.StatusUnauthorized, InvalidToken, CodeOther, detailBinding},

@@ -114,6 +114,14 @@ const (
 	ProofReplayed Reason = "proof_replayed"
 	// ReplayQuota: this key has spent its share of the replay set.
 	ReplayQuota Reason = "replay_quota"
+	// ProofQuery: a signed HTTP request owes q and has none, or does not cover the query as it came.
+	ProofQuery Reason = "proof_query"
+	// ProofHeaders: a signed HTTP request owes h and has none, or does not cover the headers as they came.
+	ProofHeaders Reason = "proof_headers"
+	// ProofBody: a signed HTTP request owes b and has none, or it is not the hash of the body.
+	ProofBody Reason = "proof_body"
+	// BodyTooLarge: a signed HTTP request covers a body that is longer than what is held back to be verified.
+	BodyTooLarge Reason = "body_too_large"
 	// CertificateMissing: the request came without a client certificate.
 	CertificateMissing Reason = "certificate_missing"
 	// CertificateMalformed: a trusted terminator forwarded something that is not one certificate.

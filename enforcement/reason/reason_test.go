@@ -99,8 +99,9 @@ var contract = []struct {
 	{"proof key or certificate is not the confirmed one", 401, "invalid_token", 1005, []Reason{KeyMismatch, CertificateUntrusted}},
 	{"any other DPoP failure, replay included", 401, "invalid_dpop_proof", 1005, []Reason{
 		ProofTooLarge, ProofMalformed, ProofType, ProofAlgorithm, ProofKey, ProofMethod, ProofURL, ProofTokenHash, ProofTime,
-		ProofSignature, ProofReplayed,
+		ProofSignature, ProofReplayed, ProofQuery, ProofHeaders, ProofBody,
 	}},
+	{"a signed HTTP request covers a body that is too long to be held back", 413, "", 1005, []Reason{BodyTooLarge}},
 	{"nonce missing, unknown, stale, where required", 401, "use_dpop_nonce", 1005, []Reason{NonceMissing, NonceStale}},
 	{"key not hardware-backed where required", 403, "access_denied", 1004, []Reason{HardwareKey}},
 	{"one key exceeds its replay quota", 429, "", 1005, []Reason{ReplayQuota}},

@@ -191,7 +191,6 @@ func TestDestructLeavesNoGoroutine(t *testing.T) {
 	set.Start()
 	expect(t, set, "a", 1, nil)
 	destruct(t, set)
-	server.CloseClientConnections()
 	if err := goleak.Find(before); err != nil {
 		t.Error(err)
 	}

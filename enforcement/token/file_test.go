@@ -67,6 +67,25 @@ func TestAFileIsReadAgainWhenItChanges(t *testing.T) {
 	}
 }
 
+// A copy tool that keeps times may leave size and time as they were.
+func TestAnotherFileOfTheSameSizeAndTimeIsSeen(t *testing.T) {
+	filed(t, keySetOf(another(t, "old")), func(t *testing.T, path string, set *KeySet) {
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, path+".new", keySetOf(another(t, "new")))
+		if err := os.Chtimes(path+".new", before.ModTime(), before.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		expect(t, set, "new", 1, nil)
+	})
+}
+
 func TestABrokenFileKeepsTheLastGoodSet(t *testing.T) {
 	good, other := another(t, "good"), another(t, "other")
 	for name, broken := range map[string]string{

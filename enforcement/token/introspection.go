@@ -211,7 +211,7 @@ func (i *Introspection) read(answer []byte, now time.Time) (Verified, reason.Rea
 		}
 		return Verified{}, reason.TokenClaims
 	}
-	claims := &reader.claims
+	claims := reader.claims // a copy: the reader holds on to the answer
 	if claims.Issuer != "" && claims.Issuer != i.config.Issuer {
 		return Verified{}, reason.TokenIssuer
 	}
@@ -223,5 +223,5 @@ func (i *Introspection) read(answer []byte, now time.Time) (Verified, reason.Rea
 	if !reader.hasExpiry {
 		claims.Expires = until.Unix()
 	}
-	return Verified{Claims: claims, until: until}, reason.None
+	return Verified{Claims: &claims, until: until}, reason.None
 }

@@ -277,6 +277,11 @@ func (v *Verifier) madeAfter(issuedAt, watermark time.Time) bool {
 	return issuedAt.After(watermark.Add(v.ClockSkew))
 }
 
+// Spend records a proof that passed. Of several copies exactly one is Added.
+func (v *Verifier) Spend(b proof.Binding, now time.Time) cache.Outcome {
+	return v.Replay.Add(b.Key, b.ID, now)
+}
+
 // StillFresh repeats the look at the watermark for a proof that passed. It is
 // for the moment after the proof was recorded: if the set overflowed in
 // between, it may just have forgotten an earlier copy.
