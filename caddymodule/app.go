@@ -36,9 +36,12 @@ type state struct {
 	verified *token.Cache
 	keys     *dpop.KeyCache
 	replay   *enforcement.Replay
-	dpop     *dpop.Verifier
-	policies *policy.Set
-	signIns  *signin.Aggregator
+	// popReplay remembers signed requests; nil if no resource accepts them.
+	popReplay *enforcement.Replay
+	asked     []*token.Introspection
+	dpop      *dpop.Verifier
+	policies  *policy.Set
+	signIns   *signin.Aggregator
 
 	mu        sync.Mutex
 	resources []policy.Resource // of the handlers that were provisioned with this app
@@ -104,16 +107,20 @@ func setDefault[T comparable](value *T, fallback T) {
 }
 
 func (a *App) provisionReplay() (err error) {
-	maxAge, skew := time.Duration(a.Proof.MaxAge), time.Duration(*a.Proof.ClockSkew)
-	key := fmt.Sprintf("replay memory %d %d %v %v", a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew)
-	a.replay, err = take(&a.holds, key, func() (*enforcement.Replay, error) {
+	a.replay, err = a.replaySet("dpop", time.Duration(a.Proof.MaxAge), time.Duration(*a.Proof.ClockSkew))
+	return err
+}
+
+// replaySet returns the set of spent proofs of one scheme.
+func (a *App) replaySet(scheme string, maxAge, skew time.Duration) (*enforcement.Replay, error) {
+	key := fmt.Sprintf("replay memory %s %d %d %v %v", scheme, a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew)
+	return take(&a.holds, key, func() (*enforcement.Replay, error) {
 		start := started
 		if live.started() { // another set was in use until now, and knows what this one does not
 			start = time.Now()
 		}
 		return enforcement.NewReplay(a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew, start)
 	})
-	return err
 }
 
 func (a *App) provisionTokens() (err error) {
@@ -149,6 +156,12 @@ func (a *App) provisionIssuer(configured Issuer) (*token.Issuer, *token.KeySet, 
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("issuer %q: %w", configured.Issuer, err)
+	}
+	if config.Introspection, err = configured.introspection(config.Claims); err != nil {
+		return nil, nil, fmt.Errorf("issuer %q: %w", configured.Issuer, err)
+	}
+	if config.Introspection != nil {
+		a.asked = append(a.asked, config.Introspection)
 	}
 	issuer, err := token.NewIssuer(config, keys)
 	return issuer, keys, err
@@ -308,7 +321,12 @@ func (a *App) Stop() error {
 }
 
 // Cleanup releases the shared state.
-func (a *App) Cleanup() error { return a.holds.release() }
+func (a *App) Cleanup() error {
+	for _, introspection := range a.asked {
+		introspection.Close()
+	}
+	return a.holds.release()
+}
 
 // Interface guards
 var (

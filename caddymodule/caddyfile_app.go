@@ -36,6 +36,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //			jwks_file   <path>
 //			algorithms  <name>...
 //			token_types <at+jwt|JWT>...
+//			introspection <url> { ... }
 //			claim       <user|user_id|groups|roles|device|client|platform> <name>...
 //		}
 //		policy <name> {
@@ -105,12 +106,13 @@ func (a *App) parseIssuer(d *caddyfile.Dispenser) error {
 		return d.WrapErr(err)
 	}
 	err := block(d, "issuer", map[string]parser{
-		"jwks_url":    checked(text(&issuer.JWKSURL, "an https URL"), soFar),
-		"jwks_file":   checked(text(&issuer.JWKSFile, "a path"), soFar),
-		"algorithms":  checked(list(&issuer.Algorithms, "names such as ES256"), soFar),
-		"token_types": checked(list(&issuer.TokenTypes, "at+jwt, JWT or both"), soFar),
-		"claim*":      issuer.parseClaim,
-	}, "introspection")
+		"jwks_url":      checked(text(&issuer.JWKSURL, "an https URL"), soFar),
+		"jwks_file":     checked(text(&issuer.JWKSFile, "a path"), soFar),
+		"algorithms":    checked(list(&issuer.Algorithms, "names such as ES256"), soFar),
+		"token_types":   checked(list(&issuer.TokenTypes, "at+jwt, JWT or both"), soFar),
+		"claim*":        issuer.parseClaim,
+		"introspection": issuer.parseIntrospection,
+	})
 	if err != nil {
 		return err
 	}

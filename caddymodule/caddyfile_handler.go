@@ -4,6 +4,8 @@
 package caddymodule
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -29,6 +31,8 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		app_id       <id>
 //		audience     <aud>...
 //		proofs       <scheme>...
+//		mtls         { ... }
+//		pop          { ... }
 //		exempt       <path>...
 //		public_url   <url>
 //		anonymous    <challenge|allow>
@@ -51,7 +55,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"display_name": text(&h.DisplayName, "a name"),
 		"app_id":       text(&h.AppID, "an application id"),
 		"audience":     list(&h.Audience, "aud values"),
-		"proofs":       checked(list(&h.Proofs, "dpop"), h.checkProofs),
+		"proofs":       checked(list(&h.Proofs, "some of "+strings.Join(supportedProofs, ", ")), h.checkProofs),
+		"mtls":         h.parseMTLS,
+		"pop":          h.parsePoP,
 		"exempt":       checked(list(&h.Exempt, "paths such as /healthz or /public/*"), h.checkExempt),
 		"public_url":   checked(text(&h.PublicURL, "the URL under which clients address this site"), h.checkPublicURL),
 		"anonymous":    word(&h.Anonymous, anonymousChallenge, anonymousAllow),

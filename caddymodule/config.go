@@ -61,10 +61,31 @@ type Issuer struct {
 	// that ID tokens are not mistaken for one.
 	TokenTypes []string `json:"token_types,omitempty"`
 
+	// Whom to ask about the issuer's opaque tokens (RFC 7662). Without it, what
+	// is not a JWT is refused.
+	Introspection *Introspection `json:"introspection,omitempty"`
+
 	// In which claims each fact is found; the first that is present counts.
 	// Keys are `user`, `user_id`, `groups`, `roles`, `device`, `client` and
 	// `platform`.
 	Claims map[string][]string `json:"claim,omitempty"`
+}
+
+// Introspection is an issuer's introspection endpoint, and how this server
+// authenticates there: by secret or by certificate.
+type Introspection struct {
+	// The endpoint's URL; https, or http on loopback.
+	URL string `json:"url"`
+
+	// The id this server has there.
+	ClientID string `json:"client_id"`
+
+	// Its secret. Placeholders such as `{env.SECRET}` and `{file./run/secret}` work.
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	// PEM files with a certificate and its key, to authenticate by TLS instead.
+	ClientCertificate string `json:"client_certificate,omitempty"`
+	ClientKey         string `json:"client_key,omitempty"`
 }
 
 // Proof says how proofs of possession are judged.
@@ -159,9 +180,16 @@ type Handler struct {
 	// the host that the client addressed, and the application id.
 	Audience []string `json:"audience,omitempty"`
 
-	// The proof schemes that the resource accepts. Only `dpop` so far, which
-	// is the default.
+	// The proof schemes that the resource accepts: `dpop`, `mtls` and `pop`.
+	// Which of them a request owes is the issuer's choice, in the token's
+	// `cnf`. Default: all three.
 	Proofs []string `json:"proofs,omitempty"`
+
+	// How client certificates are found and judged, for the scheme `mtls`.
+	MTLS *MTLS `json:"mtls,omitempty"`
+
+	// How signed HTTP requests are judged, for the scheme `pop`.
+	PoP *PoP `json:"pop,omitempty"`
 
 	// Paths that need no token, such as `/healthz` or `/public/*`. They are
 	// matched on the canonical path, case-sensitively; an ambiguous spelling
@@ -188,6 +216,64 @@ type Handler struct {
 	Realm string `json:"realm,omitempty"`
 
 	guard
+}
+
+// MTLS says how client certificates are found and judged. Without it only the
+// certificate of the TLS connection counts, which Caddy's `client_auth` asks
+// for.
+type MTLS struct {
+	// The TLS terminators in front that forward the client's certificate in a
+	// header. From everybody else such a header is not believed.
+	Forwarded []Forwarded `json:"forwarded,omitempty"`
+
+	// Lets a certificate that was issued to a device prove the device claim
+	// of tokens that have no `cnf`.
+	DeviceCertificate *DeviceCertificate `json:"device_certificate,omitempty"`
+}
+
+// Forwarded describes one TLS terminator in front.
+type Forwarded struct {
+	// How the certificate is written: `rfc9440`, `xfcc`, `base64_der`,
+	// `url_pem` or `traefik`.
+	Encoding string `json:"encoding"`
+
+	// The header it is in. Default: that of the product which the encoding
+	// comes from.
+	Header string `json:"header,omitempty"`
+
+	// The terminator's addresses, as IP addresses or CIDR ranges. Whoever can
+	// connect from there is believed.
+	From []string `json:"from"`
+
+	// A header by which the terminator says that it verified the certificate,
+	// and the value it then has, if it also forwards what it did not verify.
+	RequireHeader string `json:"require_header,omitempty"`
+	RequireValue  string `json:"require_value,omitempty"`
+}
+
+// DeviceCertificate says which certificates name devices.
+type DeviceCertificate struct {
+	// PEM files with the authorities that issue device certificates.
+	CA []string `json:"ca"`
+
+	// Where the device id stands: `subject_cn`, `san` or `entra_extension`.
+	// Default: subject_cn.
+	DeviceID string `json:"device_id,omitempty"`
+}
+
+// PoP says how signed HTTP requests are judged.
+type PoP struct {
+	// Compares as Microsoft's own library does: the method and the path
+	// without regard to case, the path without slashes around it.
+	MicrosoftCompatible bool `json:"microsoft_compatible,omitempty"`
+
+	// What must be covered beyond method, host and path: `query`, `headers`,
+	// `body`. What is covered without being asked is verified too.
+	Demand []string `json:"demand,omitempty"`
+
+	// When a signed request must carry a nonce from this server: `auto`, only
+	// where spent ones may have been forgotten, or `required`. Default: auto.
+	Nonce string `json:"nonce,omitempty"`
 }
 
 // Words of the handler's configuration.

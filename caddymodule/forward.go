@@ -5,6 +5,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
@@ -15,7 +16,7 @@ import (
 // for is changed, and only for a token that was verified.
 func (h *Handler) forward(r *http.Request, decision *enforcement.Decision) {
 	if decision.Enforcing {
-		removeHostile(r.Header)
+		removeHostile(r.Header, h.enforcer.TrustedHeaders(r))
 	}
 	if decision.Claims == nil {
 		return
@@ -39,7 +40,7 @@ func removeProofs(header http.Header) {
 
 // certificateHeaders are the ways in which TLS terminators forward a client
 // certificate (RFC 9440, section 2, and its vendor forms). From here they are
-// only ever forged: no terminator is configured.
+// forged, unless the peer is a terminator that is configured.
 var certificateHeaders = []string{
 	"Client-Cert", "Client-Cert-Chain", "X-Forwarded-Client-Cert", "X-Arr-Clientcert",
 	"X-Amzn-Mtls-Clientcert", "X-Amzn-Mtls-Clientcert-Leaf", "X-Forwarded-Tls-Client-Cert",
@@ -50,9 +51,11 @@ var certificateHeaders = []string{
 // client certificates, Entra's primary refresh token and device credentials
 // (no resource can verify those), claims about early data, and upgrades to a
 // protocol whose later requests nobody would judge.
-func removeHostile(header http.Header) {
+func removeHostile(header http.Header, trusted []string) {
 	for _, name := range certificateHeaders {
-		delete(header, name)
+		if !slices.Contains(trusted, name) {
+			delete(header, name)
+		}
 	}
 	delete(header, "Early-Data")
 	delete(header, "Sec-Token-Binding")

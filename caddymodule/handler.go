@@ -17,7 +17,6 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
 )
 
@@ -67,17 +66,20 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	app.register(resource)
 	policies := app.policies.WithResources([]policy.Resource{resource})
 	audience, ofHost := h.audience()
-	h.enforcer, err = enforcement.New(enforcement.Config{
+	config := enforcement.Config{
 		Resource: enforcement.Resource{
 			Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID, Audience: audience, HostAudience: ofHost,
 			Exempt: exempt, AllowAnonymous: h.Anonymous == anonymousAllow,
 		},
-		Policies: policies, Tokens: app.tokens, DPoP: app.dpop, Log: app.signIns,
-	})
-	if err != nil {
+		Policies: policies, Tokens: app.tokens, Log: app.signIns,
+	}
+	if err := h.provisionSchemes(app, &config); err != nil {
 		return err
 	}
-	h.refusals = newRefusals(h.Realm, app.dpop.Algorithms)
+	if h.enforcer, err = enforcement.New(config); err != nil {
+		return err
+	}
+	h.refusals = newRefusals(h.Realm, config, app.dpop.Algorithms)
 	h.counters = newCounters(h.Resource, policies)
 	return nil
 }
@@ -105,7 +107,7 @@ func (h *Handler) setDefaults() {
 	setDefault(&h.DisplayName, h.Resource)
 	setDefault(&h.Forward, forwardUnchanged)
 	if len(h.Proofs) == 0 {
-		h.Proofs = []string{string(proof.DPoP)}
+		h.Proofs = supportedProofs
 	}
 }
 
@@ -136,16 +138,17 @@ func (h *Handler) checkResource() error {
 }
 
 func (h *Handler) checkProofs() error {
+	expected := "expected some of " + strings.Join(supportedProofs, ", ")
 	for _, scheme := range h.Proofs {
-		switch scheme {
-		case string(proof.DPoP):
-		case "mtls", "pop", "dbsc":
-			return fmt.Errorf("proofs: %s is not supported yet; expected dpop", scheme)
+		switch {
+		case slices.Contains(supportedProofs, scheme):
+		case scheme == "dbsc":
+			return fmt.Errorf("proofs: dbsc is not supported yet; %s", expected)
 		default:
-			return fmt.Errorf("proofs: %q is not known; expected dpop", scheme)
+			return fmt.Errorf("proofs: %q is not known; %s", scheme, expected)
 		}
 	}
-	return nil
+	return h.PoP.check()
 }
 
 func (h *Handler) checkExempt() error {
@@ -215,11 +218,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // request gathers what the enforcer is to look at.
 func (h *Handler) request(r *http.Request) enforcement.Request {
-	path := r.URL.EscapedPath()
+	path, query := r.URL.EscapedPath(), r.URL.RawQuery
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		path = original.URL.EscapedPath() // before any rewriting
+		path, query = original.URL.EscapedPath(), original.URL.RawQuery // before any rewriting
 	}
-	request := enforcement.Request{HTTP: r, SentPath: path}
+	request := enforcement.Request{HTTP: r, SentPath: path, SentQuery: query}
 	if strings.IndexByte(r.RequestURI, '#') >= 0 { // a raw fragment, which net/http folds into the path
 		request.SentPath = ""
 	}

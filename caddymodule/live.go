@@ -44,6 +44,9 @@ func (l *runningApps) confess(now time.Time) {
 			if a.replay != b.replay {
 				a.replay.Raise(now)
 			}
+			if a.popReplay != nil && a.popReplay != b.popReplay {
+				a.popReplay.Raise(now)
+			}
 		}
 	}
 }

@@ -16,39 +16,20 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 )
-
-// refusals holds the texts of challenges, which are the same for every request.
-type refusals struct {
-	realm      string // `realm="..."`, or empty
-	algorithms string // `algs="..."`
-}
-
-func newRefusals(realm string, algorithms []jose.Algorithm) refusals {
-	names := make([]string, len(algorithms))
-	for i, algorithm := range algorithms {
-		names[i] = string(algorithm)
-	}
-	c := refusals{algorithms: `algs="` + strings.Join(names, " ") + `"`}
-	if realm != "" {
-		c.realm = `realm="` + realm + `"`
-	}
-	return c
-}
 
 // refuse answers a request that may not pass. The status and the headers are
 // ours; the body is that of the site's error routes, if it has any.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, decision *enforcement.Decision) error {
 	answer := decision.Reason.Answer()
 	header := w.Header()
-	h.refusals.challenge(header, decision, answer)
+	h.refusals.challenge(header, decision, answer, h.now())
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Ms-Diagnostics", fmt.Sprintf(`%d;reason="%s";error_category="%s"`,
 		signin.BlockedByTokenProtection, answer.Detail, category(answer)))
-	if decision.Nonce != "" {
+	if decision.Nonce != "" && decision.Credential.Scheme != enforcement.SchemePoP {
 		header.Set("Dpop-Nonce", decision.Nonce)
 	}
 	if decision.RetryAfter > 0 {
@@ -96,55 +77,6 @@ func category(answer reason.Answer) string {
 		return answer.Error
 	}
 	return strings.ReplaceAll(strings.ToLower(http.StatusText(answer.Status)), " ", "_")
-}
-
-// challenge writes one WWW-Authenticate line per scheme (RFC 9110, section
-// 11.6.1). The error stands in the scheme that was tried, where the token was
-// at fault, and else in the scheme that would work (RFC 9449, section 7.2).
-func (c refusals) challenge(header http.Header, decision *enforcement.Decision, answer reason.Answer) {
-	switch answer.Status {
-	case http.StatusUnauthorized, http.StatusBadRequest, http.StatusForbidden:
-	default:
-		return
-	}
-	name, tokenAtFault := tried(decision)
-	if !tokenAtFault {
-		header.Add("WWW-Authenticate", c.line("DPoP", answer, true))
-		return
-	}
-	header.Add("WWW-Authenticate", c.line(name, answer, false))
-	header.Add("WWW-Authenticate", c.line("DPoP", reason.Answer{}, true))
-}
-
-// tried returns the scheme that the client used, and whether the error
-// belongs there: the token itself was bad, and it did not come under DPoP.
-func tried(decision *enforcement.Decision) (string, bool) {
-	if decision.Claims != nil || decision.Reason.Answer().Error != reason.InvalidToken {
-		return "", false
-	}
-	switch decision.Credential.Scheme {
-	case enforcement.SchemeBearer:
-		return "Bearer", true
-	case enforcement.SchemePoP:
-		return "PoP", true
-	case enforcement.SchemeMTLS:
-		return "mtls_pop", true
-	}
-	return "", false
-}
-
-func (c refusals) line(scheme string, answer reason.Answer, algorithms bool) string {
-	var parameters []string
-	if c.realm != "" {
-		parameters = append(parameters, c.realm)
-	}
-	if answer.Error != "" {
-		parameters = append(parameters, `error="`+answer.Error+`"`, `error_description="`+answer.Detail+`"`)
-	}
-	if algorithms {
-		parameters = append(parameters, c.algorithms)
-	}
-	return scheme + " " + strings.Join(parameters, ", ")
 }
 
 // problem is the body of a refusal (RFC 9457).

@@ -12,12 +12,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/tokenprotection/caddy-token-protection/client"
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 )
 
@@ -278,7 +280,7 @@ http://other.contoso.example {
 // RFC 6750, section 3: %x20-21 / %x23-5B / %x5D-7E, for every reason there is.
 func TestChallengesStayWithinTheCharactersOfTheStandard(t *testing.T) {
 	quoted := regexp.MustCompile(`^[ !#-\[\]-~]*$`)
-	texts := newRefusals("contoso", jose.Algorithms())
+	texts := newRefusals("contoso", enforcement.Config{DPoP: new(dpop.Verifier)}, jose.Algorithms())
 	for _, why := range reason.All() {
 		answer := why.Answer()
 		if !quoted.MatchString(answer.Detail) || !quoted.MatchString(answer.Error) {
@@ -286,7 +288,7 @@ func TestChallengesStayWithinTheCharactersOfTheStandard(t *testing.T) {
 		}
 		for _, scheme := range []enforcement.AuthScheme{enforcement.SchemeNone, enforcement.SchemeBearer, enforcement.SchemeDPoP, enforcement.SchemePoP, enforcement.SchemeMTLS} {
 			header := make(http.Header)
-			texts.challenge(header, &enforcement.Decision{Reason: why, Credential: enforcement.Credential{Scheme: scheme}}, answer)
+			texts.challenge(header, &enforcement.Decision{Reason: why, Credential: enforcement.Credential{Scheme: scheme}}, answer, time.Now())
 			lines := header["Www-Authenticate"]
 			switch answer.Status {
 			case 400, 401, 403:

@@ -60,6 +60,15 @@ func New(config Config) (*Enforcer, error) {
 // Enforcing reports whether a policy in state `on` targets the resource.
 func (e *Enforcer) Enforcing() bool { return e.enforcing }
 
+// TrustedHeaders returns the headers by which the peer of this request may
+// forward a client certificate.
+func (e *Enforcer) TrustedHeaders(r *http.Request) []string {
+	if e.MTLS == nil {
+		return nil
+	}
+	return e.MTLS.TrustedHeaders(r)
+}
+
 // Enforce takes a request through all steps and returns the decision. A
 // request that it allows has spent its proof.
 func (e *Enforcer) Enforce(r *Request) (d *Decision) {

@@ -28,7 +28,7 @@ func NewRemoteKeySet(issuer, jwksURL string, transport http.RoundTripper) (*KeyS
 		return nil, err
 	}
 	if jwksURL != "" {
-		if err := checkURL(jwksURL); err != nil {
+		if err := CheckURL(jwksURL); err != nil {
 			return nil, fmt.Errorf("key set URL: %w", err)
 		}
 	}
@@ -122,7 +122,7 @@ func (r *remote) metadata(ctx context.Context, place string) (string, error) {
 	case issuer != r.issuer:
 		return "", fmt.Errorf("metadata at %s: issuer is another one, expected %q", place, r.issuer)
 	}
-	if err := checkURL(location); err != nil {
+	if err := CheckURL(location); err != nil {
 		return "", fmt.Errorf("metadata at %s: jwks_uri: %w", place, err)
 	}
 	return location, nil
@@ -177,14 +177,16 @@ func checkIssuer(issuer string) error {
 	switch {
 	case strings.Contains(issuer, "@"):
 		return fmt.Errorf("issuer: %w", errIssuer)
-	case checkURL(issuer) != nil, strings.ContainsAny(issuer, "?#"):
+	case CheckURL(issuer) != nil, strings.ContainsAny(issuer, "?#"):
 		return fmt.Errorf("issuer %q: %w", issuer, errIssuer)
 	}
 	return nil
 }
 
-// checkURL refuses what keys must not be fetched from.
-func checkURL(raw string) error {
+// CheckURL refuses what must not be asked for keys or about tokens: anything
+// but an absolute https URL without userinfo and fragment, http on loopback
+// excepted. The error does not repeat the URL.
+func CheckURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return errURL

@@ -73,7 +73,7 @@ type flight struct {
 
 // NewIntrospection checks the configuration. It opens no connection.
 func NewIntrospection(config IntrospectionConfig) (*Introspection, error) {
-	if err := checkURL(config.URL); err != nil {
+	if err := CheckURL(config.URL); err != nil {
 		return nil, fmt.Errorf("introspection: %w", err)
 	}
 	if (config.ClientSecret == "") == (config.Certificate == nil) {
