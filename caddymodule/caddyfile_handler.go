@@ -35,9 +35,11 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		pop          { ... }
 //		exempt       <path>...
 //		public_url   <url>
-//		anonymous    <challenge|allow>
+//		anonymous    <challenge|allow|probe>
 //		forward      <unchanged|bearer|none>
 //		realm        <realm>
+//		metadata
+//		cors_origins <origin>...
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
@@ -60,9 +62,14 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"pop":          h.parsePoP,
 		"exempt":       checked(list(&h.Exempt, "paths such as /healthz or /public/*"), h.checkExempt),
 		"public_url":   checked(text(&h.PublicURL, "the URL under which clients address this site"), h.checkPublicURL),
-		"anonymous":    word(&h.Anonymous, anonymousChallenge, anonymousAllow),
+		"anonymous":    word(&h.Anonymous, anonymousChallenge, anonymousAllow, anonymousProbe),
 		"forward":      word(&h.Forward, forwardUnchanged, forwardBearer, forwardNone),
 		"realm":        checked(text(&h.Realm, "a name"), h.checkRealm),
+		"cors_origins": checked(list(&h.CORSOrigins, "origins such as https://app.contoso.example"), h.checkCORSOrigins),
+		"metadata": func(d *caddyfile.Dispenser) error {
+			h.Metadata = true
+			return end(d, "metadata", "no arguments")
+		},
 	}); err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@
 package caddymodule
 
 import (
+	"encoding/base64"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -164,4 +166,32 @@ func (c refusals) line(scheme string, answer reason.Answer, decision *enforcemen
 		return scheme
 	}
 	return scheme + " " + strings.Join(parameters, ", ")
+}
+
+// nameMetadata adds where the resource's metadata is (RFC 9728, section 5.1).
+func nameMetadata(challenges []string, location string) {
+	if location == "" {
+		return
+	}
+	for i, challenge := range challenges {
+		separator := ", "
+		if !strings.Contains(challenge, " ") { // a bare scheme
+			separator = " "
+		}
+		challenges[i] = challenge + separator + `resource_metadata="` + location + `"`
+	}
+}
+
+// wantsClaims reports whether the client understands to get another token
+// with what the refusal asks for (xms_cc = cp1); others would try for ever.
+func wantsClaims(decision *enforcement.Decision, answer reason.Answer) bool {
+	return answer.Status == http.StatusForbidden && decision.Claims != nil && decision.Claims.ClaimsChallenge
+}
+
+// claimsChallenge is Entra's continuous access evaluation: only a token that
+// is issued from now on will do.
+func (c refusals) claimsChallenge(decision *enforcement.Decision, now time.Time) string {
+	claims := `{"access_token":{"nbf":{"essential":true,"value":"` + strconv.FormatInt(now.Unix(), 10) + `"}}}`
+	return `Bearer realm="", authorization_uri="` + decision.Claims.Issuer + `", error="insufficient_claims", claims="` +
+		base64.StdEncoding.EncodeToString([]byte(claims)) + `"`
 }

@@ -202,9 +202,11 @@ type Handler struct {
 	// forwarded headers from trusted proxies.
 	PublicURL string `json:"public_url,omitempty"`
 
-	// What to do with requests that carry no credential at all: `challenge`
-	// or `allow`, which leaves them to a backend that authenticates by
-	// itself. Default: challenge once a policy in state `on` targets the
+	// What to do with requests that carry no credential at all: `challenge`;
+	// `allow`, which leaves them to a backend that authenticates by itself; or
+	// `probe`, which asks the backend and lets nothing but its challenges
+	// come back, beside our own: mail clients learn from them where to get a
+	// token. Default: challenge once a policy in state `on` targets the
 	// resource, until then allow.
 	Anonymous string `json:"anonymous,omitempty"`
 
@@ -214,6 +216,15 @@ type Handler struct {
 
 	// The realm of challenges.
 	Realm string `json:"realm,omitempty"`
+
+	// Publishes the resource's metadata at
+	// `/.well-known/oauth-protected-resource` (RFC 9728) and names that place
+	// in challenges, so that clients find the issuers by themselves.
+	Metadata bool `json:"metadata,omitempty"`
+
+	// The origins of browser applications that may call this resource from
+	// elsewhere: their preflights are answered, and they can read refusals.
+	CORSOrigins []string `json:"cors_origins,omitempty"`
 
 	guard
 }
@@ -280,6 +291,7 @@ type PoP struct {
 const (
 	anonymousChallenge = "challenge"
 	anonymousAllow     = "allow"
+	anonymousProbe     = "probe"
 	forwardUnchanged   = "unchanged"
 	forwardBearer      = "bearer"
 	forwardNone        = "none"

@@ -30,6 +30,7 @@ type guard struct {
 	enforcer  *enforcement.Enforcer
 	publicURL target.URL
 	refusals  refusals
+	metadata  resourceMetadata
 	counters  *counters
 	now       func() time.Time
 }
@@ -79,6 +80,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.enforcer, err = enforcement.New(config); err != nil {
 		return err
 	}
+	h.metadata = h.newMetadata(app, config)
 	h.refusals = newRefusals(h.Realm, config, app.dpop.Algorithms)
 	h.counters = newCounters(h.Resource, policies)
 	return nil
@@ -113,10 +115,10 @@ func (h *Handler) setDefaults() {
 
 // check reports every mistake that can be seen without looking further.
 func (h *Handler) check() error {
-	problems := []error{h.checkResource(), h.checkProofs(), h.checkExempt(), h.checkPublicURL(), h.checkRealm()}
+	problems := []error{h.checkResource(), h.checkProofs(), h.checkExempt(), h.checkPublicURL(), h.checkRealm(), h.checkCORSOrigins()}
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if !slices.Contains([]string{"", anonymousChallenge, anonymousAllow}, h.Anonymous) {
-		problem("anonymous: %q is not known; expected one of challenge, allow", h.Anonymous)
+	if !slices.Contains([]string{"", anonymousChallenge, anonymousAllow, anonymousProbe}, h.Anonymous) {
+		problem("anonymous: %q is not known; expected one of challenge, allow, probe", h.Anonymous)
 	}
 	if !slices.Contains([]string{forwardUnchanged, forwardBearer, forwardNone}, h.Forward) {
 		problem("forward: %q is not known; expected one of unchanged, bearer, none", h.Forward)
@@ -197,9 +199,30 @@ func (h *Handler) audience() (names []string, ofHost bool) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	began := h.now()
 	request := h.request(r)
+	if h.servePreflight(w, r) {
+		return nil
+	}
+	if served, err := h.serveMetadata(w, r, request.URL); served {
+		return err
+	}
 	decision := h.enforcer.Enforce(&request)
 	h.counters.count(decision, h.now().Sub(began))
 	h.setPlaceholders(r, decision)
+	h.notice(decision)
+	if !decision.Allow {
+		if h.probes(r, decision) {
+			h.probe(w, r, next)
+		}
+		return h.refuse(w, r, request.URL, decision)
+	}
+	if !decision.Exempt {
+		h.forward(r, decision)
+	}
+	return next.ServeHTTP(h.answering(w, r), r)
+}
+
+// notice logs what an administrator should know at once.
+func (h *Handler) notice(decision *enforcement.Decision) {
 	if decision.BreakGlass && decision.Recorded {
 		h.logger.Warn("an excluded account used the resource without proof of possession",
 			zap.String("resource", h.Resource), zap.String("user_id", decision.Claims.UserID))
@@ -207,13 +230,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if decision.Panicked {
 		h.logger.Error("a request could not be judged because of an unexpected failure", zap.String("correlation_id", decision.CorrelationID()))
 	}
-	if !decision.Allow {
-		return h.refuse(w, r, decision)
+}
+
+// answering is where the backend's answer goes. It is the client itself,
+// unless the administrator asked for something to be added.
+func (h *Handler) answering(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	origin := h.allowedOrigin(r)
+	if origin == "" {
+		return w
 	}
-	if !decision.Exempt {
-		h.forward(r, decision)
-	}
-	return next.ServeHTTP(w, r)
+	return hookHeader(w, func(header http.Header) { shareAnswer(header, origin) })
 }
 
 // request gathers what the enforcer is to look at.

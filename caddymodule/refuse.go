@@ -18,14 +18,22 @@ import (
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
 )
 
 // refuse answers a request that may not pass. The status and the headers are
 // ours; the body is that of the site's error routes, if it has any.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, decision *enforcement.Decision) error {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, addressed target.URL, decision *enforcement.Decision) error {
 	answer := decision.Reason.Answer()
 	header := w.Header()
-	h.refusals.challenge(header, decision, answer, h.now())
+	if wantsClaims(decision, answer) {
+		answer.Status = http.StatusUnauthorized
+		header.Add("WWW-Authenticate", h.refusals.claimsChallenge(decision, h.now()))
+	} else {
+		theirs := len(header["Www-Authenticate"]) // the backend's, where it was asked
+		h.refusals.challenge(header, decision, answer, h.now())
+		nameMetadata(header["Www-Authenticate"][theirs:], h.metadataURL(addressed))
+	}
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Ms-Diagnostics", fmt.Sprintf(`%d;reason="%s";error_category="%s"`,
 		signin.BlockedByTokenProtection, answer.Detail, category(answer)))
@@ -38,9 +46,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, decision *enfor
 	if answer.Status == http.StatusMethodNotAllowed {
 		header.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") // RFC 9110, section 15.5.6
 	}
-	if r.Header.Get("Origin") != "" { // RFC 9449, sections 7.1 and 8: without it a browser's client is blind
-		header.Add("Access-Control-Expose-Headers", "WWW-Authenticate, DPoP-Nonce")
-	}
+	h.exposeRefusal(header, r)
 	if refusal := caddyhttp.Error(answer.Status, errors.New(answer.Detail)); hasErrorRoutes(r, refusal) {
 		return refusal
 	}
