@@ -273,10 +273,9 @@ func (a *App) nonceSecrets() ([][]byte, error) {
 	if len(a.Proof.NonceSecret) == 0 {
 		return [][]byte{processSecret()}, nil
 	}
-	replacer := caddy.NewReplacer()
 	var secrets [][]byte
 	for i, configured := range a.Proof.NonceSecret {
-		secret, err := replacer.ReplaceOrErr(configured, true, true)
+		secret, err := resolveSecret(configured)
 		if err != nil {
 			return nil, fmt.Errorf("nonce_secret: number %d: %w", i+1, err)
 		}

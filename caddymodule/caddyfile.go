@@ -138,6 +138,25 @@ func list(into *[]string, expected string) parser {
 	}
 }
 
+// exactly reads as many arguments as there are places for them. Its errors do
+// not show them: a secret may be among them.
+func exactly(expected string, into ...*string) parser {
+	return func(d *caddyfile.Dispenser) error {
+		name := d.Val()
+		var arguments []string
+		if err := list(&arguments, expected)(d); err != nil {
+			return err
+		}
+		if len(arguments) != len(into) {
+			return d.Errf("%s: the number of arguments is %d; expected %s", name, len(arguments), expected)
+		}
+		for i, place := range into {
+			*place = arguments[i]
+		}
+		return nil
+	}
+}
+
 // duration reads a duration in Caddy's notation, from 0 upward.
 func duration(into *caddy.Duration) parser {
 	return func(d *caddyfile.Dispenser) error {

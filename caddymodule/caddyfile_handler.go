@@ -33,6 +33,7 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //		proofs       <scheme>...
 //		mtls         { ... }
 //		pop          { ... }
+//		dbsc         { ... }
 //		exempt       <path>...
 //		public_url   <url>
 //		anonymous    <challenge|allow|probe>
@@ -43,6 +44,7 @@ func parseHandler(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
+	start := here(d)
 	if !d.NextArg() {
 		return d.Err("token_protection: missing argument; expected the resource's name, such as exchange, sharepoint or one of your own")
 	}
@@ -60,6 +62,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"proofs":       checked(list(&h.Proofs, "some of "+strings.Join(supportedProofs, ", ")), h.checkProofs),
 		"mtls":         h.parseMTLS,
 		"pop":          h.parsePoP,
+		"dbsc":         h.parseDBSC,
 		"exempt":       checked(list(&h.Exempt, "paths such as /healthz or /public/*"), h.checkExempt),
 		"public_url":   checked(text(&h.PublicURL, "the URL under which clients address this site"), h.checkPublicURL),
 		"anonymous":    word(&h.Anonymous, anonymousChallenge, anonymousAllow, anonymousProbe),
@@ -72,6 +75,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		},
 	}); err != nil {
 		return err
+	}
+	if err := h.checkDBSC(); err != nil {
+		return start.WrapErr(err)
 	}
 	return finish(d, "token_protection")
 }

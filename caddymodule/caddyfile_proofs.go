@@ -47,19 +47,9 @@ func (m *MTLS) parseForwarded(d *caddyfile.Dispenser) error {
 		return d.Errf("forwarded: surplus argument %q; expected only %s", d.Val(), expected)
 	}
 	if err := block(d, "forwarded", map[string]parser{
-		"header": text(&f.Header, "a header name"),
-		"from":   list(&f.From, "IP addresses or CIDR ranges"),
-		"require": func(d *caddyfile.Dispenser) error {
-			var arguments []string
-			if err := list(&arguments, "a header name and a value")(d); err != nil {
-				return err
-			}
-			if len(arguments) != 2 {
-				return d.Errf("require: %d arguments; expected a header name and a value", len(arguments))
-			}
-			f.RequireHeader, f.RequireValue = arguments[0], arguments[1]
-			return nil
-		},
+		"header":  text(&f.Header, "a header name"),
+		"from":    list(&f.From, "IP addresses or CIDR ranges"),
+		"require": exactly("a header name and a value", &f.RequireHeader, &f.RequireValue),
 	}); err != nil {
 		return err
 	}
@@ -124,19 +114,9 @@ func (i *Issuer) parseIntrospection(d *caddyfile.Dispenser) error {
 		return d.Errf("introspection: surplus argument %q; expected only the endpoint's https URL", d.Val())
 	}
 	if err := block(d, "introspection", map[string]parser{
-		"client_id":     text(&i.Introspection.ClientID, "an id"),
-		"client_secret": text(&i.Introspection.ClientSecret, "a secret"),
-		"client_certificate": func(d *caddyfile.Dispenser) error {
-			var files []string
-			if err := list(&files, "a certificate file and a key file")(d); err != nil {
-				return err
-			}
-			if len(files) != 2 {
-				return d.Errf("client_certificate: %d arguments; expected a certificate file and a key file", len(files))
-			}
-			i.Introspection.ClientCertificate, i.Introspection.ClientKey = files[0], files[1]
-			return nil
-		},
+		"client_id":          text(&i.Introspection.ClientID, "an id"),
+		"client_secret":      exactly("one secret", &i.Introspection.ClientSecret),
+		"client_certificate": exactly("a certificate file and a key file", &i.Introspection.ClientCertificate, &i.Introspection.ClientKey),
 	}); err != nil {
 		return err
 	}

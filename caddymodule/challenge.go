@@ -131,6 +131,9 @@ func (c refusals) owed(decision *enforcement.Decision) string {
 	if scheme := tried(decision); scheme == challengePoP && c.pop != nil {
 		return scheme
 	}
+	if len(c.accepted) == 0 { // only bound sessions, which need no challenge
+		return challengeBearer
+	}
 	return c.accepted[0]
 }
 

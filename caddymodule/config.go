@@ -180,9 +180,10 @@ type Handler struct {
 	// the host that the client addressed, and the application id.
 	Audience []string `json:"audience,omitempty"`
 
-	// The proof schemes that the resource accepts: `dpop`, `mtls` and `pop`.
-	// Which of them a request owes is the issuer's choice, in the token's
-	// `cnf`. Default: all three.
+	// The proof schemes that the resource accepts: `dpop`, `mtls`, `pop` and
+	// `dbsc`. Which of the first three a request owes is the issuer's choice,
+	// in the token's `cnf`; `dbsc` is for browsers without a token. Default:
+	// dpop, mtls and pop.
 	Proofs []string `json:"proofs,omitempty"`
 
 	// How client certificates are found and judged, for the scheme `mtls`.
@@ -190,6 +191,10 @@ type Handler struct {
 
 	// How signed HTTP requests are judged, for the scheme `pop`.
 	PoP *PoP `json:"pop,omitempty"`
+
+	// How a web application's sessions are bound to the browser's device, for
+	// the scheme `dbsc`, which needs it.
+	DBSC *DBSC `json:"dbsc,omitempty"`
 
 	// Paths that need no token, such as `/healthz` or `/public/*`. They are
 	// matched on the canonical path, case-sensitively; an ambiguous spelling

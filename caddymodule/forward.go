@@ -16,7 +16,10 @@ import (
 // for is changed, and only for a token that was verified.
 func (h *Handler) forward(r *http.Request, decision *enforcement.Decision) {
 	if decision.Enforcing {
-		removeHostile(r.Header, h.enforcer.TrustedHeaders(r))
+		trusted := h.enforcer.TrustedHeaders(r)
+		removeForged(r.Header, certificateHeaders, trusted)
+		removeForged(r.Header, h.MTLS.headers(), trusted)
+		removeHostile(r.Header)
 	}
 	if decision.Claims == nil {
 		return
@@ -47,16 +50,34 @@ var certificateHeaders = []string{
 	"X-Forwarded-Tls-Client-Cert-Info", "X-Ssl-Client-Cert", "X-Ssl-Client-Der", "Ssl-Client-Cert", "X-Client-Cert",
 }
 
-// removeHostile takes out what must never pass an enforcing resource: forged
-// client certificates, Entra's primary refresh token and device credentials
-// (no resource can verify those), claims about early data, and upgrades to a
-// protocol whose later requests nobody would judge.
-func removeHostile(header http.Header, trusted []string) {
-	for _, name := range certificateHeaders {
+// headers are those by which the configured terminators speak of client
+// certificates, with canonical names.
+func (m *MTLS) headers() (names []string) {
+	if m == nil {
+		return nil
+	}
+	for _, f := range m.Forwarded {
+		for _, name := range []string{f.Header, f.Header + "-Chain", f.RequireHeader} {
+			names = append(names, http.CanonicalHeaderKey(name))
+		}
+	}
+	return names
+}
+
+// removeForged takes out headers that only a terminator may send, unless it did.
+func removeForged(header http.Header, names, trusted []string) {
+	for _, name := range names {
 		if !slices.Contains(trusted, name) {
 			delete(header, name)
 		}
 	}
+}
+
+// removeHostile takes out what must never pass an enforcing resource: Entra's
+// primary refresh token and device credentials (no resource can verify those),
+// claims about early data, and upgrades to a protocol whose later requests
+// nobody would judge.
+func removeHostile(header http.Header) {
 	delete(header, "Early-Data")
 	delete(header, "Sec-Token-Binding")
 	delete(header, "Sec-Provided-Token-Binding-Id")

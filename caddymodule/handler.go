@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
 )
 
@@ -31,6 +33,7 @@ type guard struct {
 	publicURL target.URL
 	refusals  refusals
 	metadata  resourceMetadata
+	sessions  *dbsc.Engine // nil unless the resource accepts bound sessions
 	counters  *counters
 	now       func() time.Time
 }
@@ -109,13 +112,13 @@ func (h *Handler) setDefaults() {
 	setDefault(&h.DisplayName, h.Resource)
 	setDefault(&h.Forward, forwardUnchanged)
 	if len(h.Proofs) == 0 {
-		h.Proofs = supportedProofs
+		h.Proofs = defaultProofs
 	}
 }
 
 // check reports every mistake that can be seen without looking further.
 func (h *Handler) check() error {
-	problems := []error{h.checkResource(), h.checkProofs(), h.checkExempt(), h.checkPublicURL(), h.checkRealm(), h.checkCORSOrigins()}
+	problems := []error{h.checkResource(), h.checkProofs(), h.checkExempt(), h.checkPublicURL(), h.checkRealm(), h.checkCORSOrigins(), h.checkDBSC()}
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if !slices.Contains([]string{"", anonymousChallenge, anonymousAllow, anonymousProbe}, h.Anonymous) {
 		problem("anonymous: %q is not known; expected one of challenge, allow, probe", h.Anonymous)
@@ -144,13 +147,22 @@ func (h *Handler) checkProofs() error {
 	for _, scheme := range h.Proofs {
 		switch {
 		case slices.Contains(supportedProofs, scheme):
-		case scheme == "dbsc":
-			return fmt.Errorf("proofs: dbsc is not supported yet; %s", expected)
 		default:
 			return fmt.Errorf("proofs: %q is not known; %s", scheme, expected)
 		}
 	}
 	return h.PoP.check()
+}
+
+// checkDBSC wants the scheme and its block together.
+func (h *Handler) checkDBSC() error {
+	switch {
+	case h.accepts(dbsc.Scheme):
+		return h.DBSC.check()
+	case h.DBSC != nil:
+		return errors.New("dbsc: not among the proofs; expected `proofs` to name it")
+	}
+	return nil
 }
 
 func (h *Handler) checkExempt() error {
@@ -205,6 +217,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if served, err := h.serveMetadata(w, r, request.URL); served {
 		return err
 	}
+	if h.serveSession(w, r) {
+		return nil
+	}
 	decision := h.enforcer.Enforce(&request)
 	h.counters.count(decision, h.now().Sub(began))
 	h.setPlaceholders(r, decision)
@@ -218,7 +233,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !decision.Exempt {
 		h.forward(r, decision)
 	}
-	return next.ServeHTTP(h.answering(w, r), r)
+	return next.ServeHTTP(h.answering(w, r, decision), r)
 }
 
 // notice logs what an administrator should know at once.
@@ -234,21 +249,21 @@ func (h *Handler) notice(decision *enforcement.Decision) {
 
 // answering is where the backend's answer goes. It is the client itself,
 // unless the administrator asked for something to be added.
-func (h *Handler) answering(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	origin := h.allowedOrigin(r)
-	if origin == "" {
-		return w
+func (h *Handler) answering(w http.ResponseWriter, r *http.Request, decision *enforcement.Decision) http.ResponseWriter {
+	if origin := h.allowedOrigin(r); origin != "" {
+		w = hookHeader(w, func(header http.Header) { shareAnswer(header, origin) })
 	}
-	return hookHeader(w, func(header http.Header) { shareAnswer(header, origin) })
+	if h.sessions != nil {
+		w = h.watchSession(w, r, decision)
+	}
+	return w
 }
 
 // request gathers what the enforcer is to look at.
 func (h *Handler) request(r *http.Request) enforcement.Request {
-	path, query := r.URL.EscapedPath(), r.URL.RawQuery
-	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		path, query = original.URL.EscapedPath(), original.URL.RawQuery // before any rewriting
-	}
-	request := enforcement.Request{HTTP: r, SentPath: path, SentQuery: query}
+	sent := sentURL(r)
+	path := sent.EscapedPath()
+	request := enforcement.Request{HTTP: r, SentPath: path, SentQuery: sent.RawQuery}
 	if strings.IndexByte(r.RequestURI, '#') >= 0 { // a raw fragment, which net/http folds into the path
 		request.SentPath = ""
 	}
@@ -257,6 +272,14 @@ func (h *Handler) request(r *http.Request) enforcement.Request {
 	}
 	request.URL = h.addressed(r, path)
 	return request
+}
+
+// sentURL is the request's URL before any rewriting.
+func sentURL(r *http.Request) *url.URL {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return original.URL
+	}
+	return r.URL
 }
 
 // addressed is the URL that the client addressed: the configured public URL,

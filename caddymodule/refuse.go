@@ -26,7 +26,9 @@ import (
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, addressed target.URL, decision *enforcement.Decision) error {
 	answer := decision.Reason.Answer()
 	header := w.Header()
-	if wantsClaims(decision, answer) {
+	if decision.Session != nil {
+		h.sessions.Refuse(header, *decision.Session)
+	} else if wantsClaims(decision, answer) {
 		answer.Status = http.StatusUnauthorized
 		header.Add("WWW-Authenticate", h.refusals.claimsChallenge(decision, h.now()))
 	} else {

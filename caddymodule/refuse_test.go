@@ -30,6 +30,7 @@ func protected(t testing.TB) (*issuer, *client.Key) {
 	setup{issuer: i, app: policyOn, site: `
 	token_protection exchange {
 		audience https://mail.contoso.example
+		proofs dpop
 		realm contoso
 	}
 	respond in`}.load(t)
@@ -243,7 +244,7 @@ func TestErrorRoutesWriteTheBody(t *testing.T) {
 		t.Errorf("body %q", body)
 	}
 	header := answer.Header()
-	if header.Get("X-Handled") != "yes" || header.Get("Cache-Control") != "no-store" || len(header["Www-Authenticate"]) != 2 || header.Get("X-Ms-Diagnostics") == "" {
+	if header.Get("X-Handled") != "yes" || header.Get("Cache-Control") != "no-store" || len(header["Www-Authenticate"]) != 3 || header.Get("X-Ms-Diagnostics") == "" {
 		t.Errorf("headers %v", header)
 	}
 }

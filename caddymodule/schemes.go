@@ -18,14 +18,19 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/mtls"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
 )
 
-// supportedProofs are the schemes that a resource accepts by default.
-var supportedProofs = []string{string(proof.DPoP), string(proof.MTLS), string(proof.PoP)}
+// supportedProofs are the schemes that a resource can accept. By default it
+// accepts those that come with a token.
+var (
+	defaultProofs   = []string{string(proof.DPoP), string(proof.MTLS), string(proof.PoP)}
+	supportedProofs = append(slices.Clone(defaultProofs), string(dbsc.Scheme))
+)
 
 // accepts reports whether the resource accepts a scheme.
 func (h *Handler) accepts(scheme proof.Scheme) bool { return slices.Contains(h.Proofs, string(scheme)) }
@@ -45,6 +50,13 @@ func (h *Handler) provisionSchemes(app *App, config *enforcement.Config) (err er
 			return err
 		}
 	}
+	if h.accepts(dbsc.Scheme) {
+		enforcing := config.Policies.Targets(h.Resource)
+		if config.Sessions, err = h.provisionSessions(app, enforcing); err != nil {
+			return err
+		}
+		h.sessions = config.Sessions
+	}
 	return nil
 }
 
@@ -55,6 +67,9 @@ func (m *MTLS) verifier() (*mtls.Verifier, error) {
 	}
 	var config mtls.Config
 	for _, f := range m.Forwarded {
+		if (f.RequireHeader == "") != (f.RequireValue == "") {
+			return nil, fmt.Errorf("forwarded %s: require_header %q with require_value %q; expected both or neither", f.Encoding, f.RequireHeader, f.RequireValue)
+		}
 		forwarding := mtls.Forwarding{
 			Encoding: mtls.Encoding(f.Encoding), Header: f.Header, RequireHeader: f.RequireHeader, RequireValue: f.RequireValue,
 		}
@@ -103,7 +118,7 @@ func (d *DeviceCertificate) devices() (*mtls.Devices, error) {
 	for _, path := range d.CA {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
+			return nil, fmt.Errorf("ca: %w; expected a PEM file that can be read", err)
 		}
 		if !authorities.AppendCertsFromPEM(text) {
 			return nil, fmt.Errorf("ca: %s has no certificate; expected PEM", path)
@@ -179,7 +194,18 @@ func (i *Introspection) check() error {
 	case (i.ClientCertificate == "") != (i.ClientKey == ""):
 		return errors.New("client_certificate: expected a certificate file and a key file")
 	}
-	return token.CheckURL(i.URL)
+	if err := token.CheckURL(i.URL); err != nil {
+		return fmt.Errorf("introspection%s: %w", shown(i.URL), err)
+	}
+	return nil
+}
+
+// shown quotes a URL for an error message, unless there may be a password in it.
+func shown(url string) string {
+	if strings.Contains(url, "@") {
+		return ""
+	}
+	return fmt.Sprintf(" %q", url)
 }
 
 // introspection compiles an issuer's introspection; nil if it has none.
@@ -192,7 +218,7 @@ func (i *Issuer) introspection(claims token.ClaimNames) (*token.Introspection, e
 		return nil, err
 	}
 	config := token.IntrospectionConfig{Issuer: i.Issuer, URL: configured.URL, ClientID: configured.ClientID, Claims: claims}
-	secret, err := caddy.NewReplacer().ReplaceOrErr(configured.ClientSecret, true, true)
+	secret, err := resolveSecret(configured.ClientSecret)
 	if err != nil {
 		return nil, fmt.Errorf("client_secret: %w", err)
 	}
@@ -200,9 +226,19 @@ func (i *Issuer) introspection(claims token.ClaimNames) (*token.Introspection, e
 	if configured.ClientCertificate != "" {
 		certificate, err := tls.LoadX509KeyPair(configured.ClientCertificate, configured.ClientKey)
 		if err != nil {
-			return nil, fmt.Errorf("client_certificate: %w", err)
+			return nil, fmt.Errorf("client_certificate %s %s: %w; expected PEM files with a certificate and its key", configured.ClientCertificate, configured.ClientKey, err)
 		}
 		config.Certificate = &certificate
 	}
 	return token.NewIntrospection(config)
+}
+
+// resolveSecret puts in what the placeholders of a secret stand for. A literal
+// one may have braces of its own, so the error shows nothing of it.
+func resolveSecret(configured string) (string, error) {
+	secret, err := caddy.NewReplacer().ReplaceOrErr(configured, true, true)
+	if err != nil {
+		return "", errors.New(`unknown or empty placeholder; expected one such as {env.SECRET} or {file./run/secret} that has a value, and \{ for a brace of the secret itself`)
+	}
+	return secret, nil
 }

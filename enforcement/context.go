@@ -15,11 +15,14 @@ func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
 	context := policy.Context{
 		Resource:  e.Resource.Name,
 		ClientApp: policy.ClientAppOf(agent, r.HTTP.URL.Path),
-		Bound:     d.Bound,
+		Bound:     d.proven(),
 	}
 	claims := d.Claims
 	if claims == nil {
 		context.Platform = policy.PlatformOf(agent)
+		if d.Session != nil && d.Session.User != "" {
+			context.Known, context.UserID, context.User = true, d.Session.User, d.Session.User
+		}
 		return context
 	}
 	context.Known = true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
@@ -40,6 +41,9 @@ type Decision struct {
 	// Binding is the proof. Its key is the confirmed one even where a later
 	// check failed.
 	Binding proof.Binding
+	// Session is what the application's session cookies prove; nil without any,
+	// and for a request with a token.
+	Session *dbsc.State
 	// Outcomes has one entry per policy, in the configured order.
 	Outcomes []policy.Outcome
 	// BreakGlass says that an excluded user passes unbound.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/mtls"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
@@ -30,6 +31,8 @@ type Config struct {
 	DPoP *dpop.Verifier
 	PoP  *pop.Verifier
 	MTLS *mtls.Verifier
+	// Sessions judges the session cookies of a web application.
+	Sessions *dbsc.Engine
 	// Log takes the sign-in records.
 	Log *signin.Aggregator
 	// Now is the clock; nil means time.Now.
@@ -140,8 +143,13 @@ func (e *Enforcer) verify(d *Decision, r *Request, now time.Time) (why reason.Re
 	if e.enforcing && (why == reason.None || why == reason.CredentialMissing) && formCarriesToken(r.HTTP) {
 		return reason.CredentialsSeveral
 	}
-	if why != reason.None {
+	switch {
+	case why == reason.CredentialMissing && e.Sessions != nil:
+		return e.verifySession(d, r, now)
+	case why != reason.None:
 		return why
+	case e.carriesSession(r, now):
+		return reason.CredentialsSeveral
 	}
 	if d.Credential.Scheme == SchemePoP && e.PoP != nil {
 		if d.signed, why = pop.Parse(d.Credential.Token); why != reason.None {
@@ -190,10 +198,10 @@ func (e *Enforcer) judge(d *Decision, r *Request) {
 }
 
 // blocks is the decision where some policy is on. A request without a valid
-// token has no user, so no condition on users can let it off. A token with a
+// token or session has no user, so no condition on users can let it off. A token with a
 // confirmation needs its proof whatever conditions on platform or client say.
 func (e *Enforcer) blocks(d *Decision, context *policy.Context) bool {
-	if d.Claims == nil {
+	if d.Claims == nil && d.Session == nil {
 		return true
 	}
 	for i := range d.Outcomes {
@@ -201,7 +209,7 @@ func (e *Enforcer) blocks(d *Decision, context *policy.Context) bool {
 			return true
 		}
 	}
-	return d.Confirmed && !d.Bound && e.Policies.BoundTokenNeedsProof(context)
+	return d.Confirmed && !d.proven() && e.Policies.BoundTokenNeedsProof(context)
 }
 
 // excuse turns a failure that one retry would have cured into a success where

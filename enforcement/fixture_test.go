@@ -6,13 +6,19 @@ package enforcement
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"math/big"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,8 +27,11 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/mtls"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
@@ -118,6 +127,45 @@ func (s *signer) prove(accessToken string, changes ...members) string {
 	}, changes...))
 }
 
+// signRequest returns a signed HTTP request for the sample request with this
+// token in it.
+func (s *signer) signRequest(accessToken string, changes ...members) string {
+	return s.sign(members{"typ": "pop", "alg": "ES256", "kid": s.key.Thumbprint.String()}, with(members{
+		"at": accessToken, "ts": noon.Unix(), "m": "GET", "u": "mail.contoso.example", "p": "/api/me",
+		"nonce": "request-1", "cnf": members{"jwk": s.jwk},
+	}, changes...))
+}
+
+// certificate returns a client certificate for the key, from the issuer of
+// device certificates.
+func (s *signer) certificate(edits ...func(*x509.Certificate)) *x509.Certificate {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "device-1"},
+		NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	for _, edit := range edits {
+		edit(template)
+	}
+	authority := authority()
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, authority, &s.private.PublicKey, issuer.private))))
+}
+
+// authority is the issuer of device certificates.
+var authority = sync.OnceValue(func() *x509.Certificate {
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Device CA"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, &issuer.private.PublicKey, issuer.private))))
+})
+
+// over makes the request come over a TLS connection whose client has presented
+// the certificate.
+func (r *Request) over(certificate *x509.Certificate) *Request {
+	r.HTTP.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{certificate}}
+	return r
+}
+
 // request returns a request from Windows without any credential.
 func request(method, url string, body io.Reader) *Request {
 	r := httptest.NewRequest(method, url, body)
@@ -180,6 +228,8 @@ func rollout(percent int) func(*policy.Policy) {
 type setup struct {
 	Config
 	policies              []policy.Policy
+	schemes               []proof.Scheme // that the resource accepts; nil means DPoP
+	devices               *mtls.Devices
 	keys                  *token.KeySet
 	replay                *Replay
 	start                 time.Time // of the replay set's memory
@@ -215,10 +265,21 @@ func newRig(t testing.TB, policies []policy.Policy, edits ...func(*setup)) *rig 
 	if s.replay == nil {
 		s.replay = ok(NewReplay(s.maxEntries, s.maxPerKey, maxAge, clockSkew, s.start))(t)
 	}
-	s.DPoP = ok(dpop.New(dpop.Config{
-		MaxAge: maxAge, ClockSkew: clockSkew, RequireNonce: s.requireNonce, Replay: s.replay,
-		Nonces: ok(nonce.New("dpop", 2*time.Minute, secret))(t), Keys: ok(dpop.NewKeyCache(100))(t),
-	}))(t)
+	if s.schemes == nil || slices.Contains(s.schemes, proof.DPoP) {
+		s.DPoP = ok(dpop.New(dpop.Config{
+			MaxAge: maxAge, ClockSkew: clockSkew, RequireNonce: s.requireNonce, Replay: s.replay,
+			Nonces: ok(nonce.New("dpop", 2*time.Minute, secret))(t), Keys: ok(dpop.NewKeyCache(100))(t),
+		}))(t)
+	}
+	if slices.Contains(s.schemes, proof.MTLS) {
+		s.MTLS = ok(mtls.New(mtls.Config{Devices: s.devices}))(t)
+	}
+	if slices.Contains(s.schemes, proof.PoP) {
+		s.PoP = ok(pop.New(pop.Config{
+			ClockSkew: clockSkew, RequireNonce: s.requireNonce, Nonces: ok(nonce.New("pop", 2*time.Minute, secret))(t),
+			Replay: ok(NewReplay(s.maxEntries, s.maxPerKey, pop.DefaultMaxAge, clockSkew, s.start))(t),
+		}))(t)
+	}
 	s.Log = signin.New(signin.Config{Interval: s.interval, Now: s.Now, Sink: func(r signin.Record) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -276,6 +337,22 @@ func reported(edits ...func(*policy.Policy)) []policy.Policy {
 
 // restarted makes the replay set begin to remember just now.
 func restarted(s *setup) { s.start = noon }
+
+// accepting makes the resource accept these schemes and no others.
+func accepting(schemes ...proof.Scheme) func(*setup) {
+	return func(s *setup) { s.schemes = schemes }
+}
+
+// everyScheme makes the resource accept all schemes that come with a token.
+func everyScheme(s *setup) { s.schemes = []proof.Scheme{proof.DPoP, proof.MTLS, proof.PoP} }
+
+// bindingDevices lets certificates prove device claims, among all schemes.
+func bindingDevices(s *setup) {
+	everyScheme(s)
+	authorities := x509.NewCertPool()
+	authorities.AddCert(authority())
+	s.devices = &mtls.Devices{Authorities: authorities, Source: mtls.SubjectCN}
+}
 
 func anonymous(s *setup) { s.Resource.AllowAnonymous = true }
 

@@ -32,6 +32,9 @@ func (e *Enforcer) record(d *Decision, r *Request, now time.Time) {
 			kind.User = d.Claims.User
 		}
 	}
+	if d.Session != nil {
+		kind.User = d.Session.User
+	}
 	if d.Recorded = e.Log.Note(&kind); d.Recorded {
 		e.Log.Emit(&kind, e.signIn(d, r, &kind, now))
 	}
@@ -88,6 +91,10 @@ func (e *Enforcer) signIn(d *Decision, r *Request, kind *signin.Kind, now time.T
 		record.Status.ErrorCode = signin.BlockedByTokenProtection
 		record.ResultType = strconv.Itoa(signin.BlockedByTokenProtection)
 		record.Status.FailureReason = d.Reason.Answer().Detail
+	}
+	if d.Session != nil {
+		record.UserPrincipalName, record.UserID = d.Session.User, d.Session.User
+		record.UniqueTokenIdentifier = d.Session.Session
 	}
 	if claims := d.Claims; claims != nil {
 		record.UserPrincipalName, record.UserID = claims.User, claims.UserID

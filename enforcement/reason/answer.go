@@ -47,6 +47,7 @@ const (
 	detailToken      = "The access token is not valid for this resource."
 	detailProof      = "The proof of possession is not valid for this request."
 	detailBinding    = "The access token is not usable without proof of possession of the key it is bound to."
+	detailSession    = "The session is not usable without proof of possession of the key it is bound to. Sign in again."
 	detailUnbound    = "This resource requires an access token that is bound to the device."
 	detailNonce      = "The proof must carry a nonce from this server."
 	detailBusy       = "The request cannot be verified at the moment."
@@ -59,7 +60,9 @@ var (
 	noProof     = Answer{http.StatusUnauthorized, InvalidToken, CodeNoProof, detailBinding}
 	needsNonce  = Answer{http.StatusUnauthorized, UseDPoPNonce, CodeOther, detailNonce}
 	unavailable = Answer{http.StatusServiceUnavailable, "", CodeOther, detailBusy}
-	missing     = Answer{http.StatusUnauthorized, "", CodeNoBinding, detailUnbound}
+	// unprovenSession has no challenge: a browser can do nothing with one.
+	unprovenSession = Answer{http.StatusUnauthorized, "", CodeNoProof, detailSession}
+	missing         = Answer{http.StatusUnauthorized, "", CodeNoBinding, detailUnbound}
 )
 
 var answers = map[Reason]Answer{
@@ -114,6 +117,13 @@ var answers = map[Reason]Answer{
 	ProofHeaders: badProof,
 	ProofBody:    badProof,
 	BodyTooLarge: {http.StatusRequestEntityTooLarge, "", CodeOther, detailProof},
+
+	SessionGrace:      unprovenSession,
+	SessionUnproven:   unprovenSession,
+	SessionExpired:    unprovenSession,
+	SessionMismatched: unprovenSession,
+	SessionEnded:      unprovenSession,
+	SessionAmbiguous:  malformed,
 
 	CertificateMissing:   noProof,
 	CertificateMalformed: malformed,

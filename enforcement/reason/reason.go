@@ -128,6 +128,18 @@ const (
 	CertificateMalformed Reason = "certificate_malformed"
 	// CertificateUntrusted: not a valid device certificate of a configured authority.
 	CertificateUntrusted Reason = "certificate_untrusted"
+	// SessionGrace: a session signed in a moment ago, and its browser may yet register a key. It passes, and the record says so.
+	SessionGrace Reason = "session_grace"
+	// SessionUnproven: the application's session cookie came without a bound cookie.
+	SessionUnproven Reason = "session_unproven"
+	// SessionExpired: the bound cookie is too old, and the browser did not renew it.
+	SessionExpired Reason = "session_expired"
+	// SessionMismatched: the bound cookie belongs to another session.
+	SessionMismatched Reason = "session_mismatched"
+	// SessionEnded: the session was signed out of.
+	SessionEnded Reason = "session_ended"
+	// SessionAmbiguous: a session cookie comes twice, or a backend may read one where we do not.
+	SessionAmbiguous Reason = "session_ambiguous"
 	// HardwareKey: a policy asks for a hardware-backed key and this one is not known to be.
 	HardwareKey Reason = "hardware_key"
 )

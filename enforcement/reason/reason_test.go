@@ -87,6 +87,7 @@ var contract = []struct {
 	{"no credential", 401, "", 1002, []Reason{CredentialMissing, CredentialForeign}},
 	{"two credentials, two proofs, token in query or body too", 400, "invalid_request", 1005, []Reason{
 		CredentialsSeveral, CredentialMalformed, ProofsSeveral, ConnectionHeader, CertificateMalformed,
+		SessionAmbiguous,
 	}},
 	{"token malformed, forged, expired, foreign issuer or audience", 401, "invalid_token", 1005, []Reason{
 		TokenTooLarge, TokenMalformed, TokenType, TokenIssuer, TokenAlgorithm, TokenKeyUnknown, TokenSignature, TokenClaims,
@@ -95,6 +96,9 @@ var contract = []struct {
 	{"token has no confirmation, binding required", 401, "invalid_token", 1002, []Reason{TokenUnbound}},
 	{"bound token without its proof, or under the wrong scheme", 401, "invalid_token", 1008, []Reason{
 		ProofMissing, SchemeMismatch, SchemeUnavailable, CertificateMissing,
+	}},
+	{"in-scope request with an app session cookie but no valid bound cookie", 401, "", 1008, []Reason{
+		SessionGrace, SessionUnproven, SessionExpired, SessionMismatched, SessionEnded,
 	}},
 	{"proof key or certificate is not the confirmed one", 401, "invalid_token", 1005, []Reason{KeyMismatch, CertificateUntrusted}},
 	{"any other DPoP failure, replay included", 401, "invalid_dpop_proof", 1005, []Reason{

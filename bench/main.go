@@ -1,0 +1,108 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures what token protection costs, as a ratio to what it
+// cannot do without. It compares live servers in one run: bare reverse_proxy,
+// `limit`, which adds one signature verification and one SHA-256 of the token,
+// `enforce`, which is this module as a user runs it, and `naive`, a plain
+// golang-jwt handler.
+//
+// A machine's speed drifts by a third within an hour, so nothing but ratios of
+// neighbours counts. All servers stay up. Slices of some thousand requests go
+// to them in ABBA order; the measure is the time that the server's threads
+// were on a processor, as the scheduler counts it; the result is the median of
+// the slices' ratios with its quartiles. The same server, compared with
+// itself, runs along, and when that is off by more than 3 % nothing is judged.
+//
+//	go run ./bench            all scenarios, about a quarter of an hour
+//	go run ./bench --quick    the hot path, about a minute
+//
+// Run it in the module's root. It exits with 1 if a goal is missed, if nothing
+// could be judged, or if any answer had another status than it should.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	if err := command(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func command() (err error) {
+	quick := flag.Bool("quick", false, "only the hot path, in about a minute")
+	asJSON := flag.Bool("json", false, "write the report as JSON")
+	asMarkdown := flag.Bool("markdown", false, "write the report as Markdown")
+	requests := flag.Int("requests", 3000, "requests in a slice")
+	rounds := flag.Int("rounds", 9, "rounds, each with two slices of every side")
+	only := flag.String("only", "", "only scenarios whose name contains this")
+	profile := flag.String("profile", "", "instead of comparing, write profiles of the hot path into this folder")
+	flag.Parse()
+	if flag.NArg() > 0 || *requests < 1 || *rounds < 1 {
+		return errors.New("expected flags only, with positive numbers; see --help")
+	}
+	began := time.Now()
+	say := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "%4.0fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+	}
+	chosen := choose(*quick || *profile != "", *only)
+	folder, err := os.MkdirTemp("", "caddy-token-protection-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	arena, err := open(chosen, folder, say)
+	if err != nil {
+		return err
+	}
+	defer arena.close()
+	if *profile != "" {
+		return arena.profile(*profile, say)
+	}
+	bytesPerEntry := 0.0
+	if arena.servers[million] != nil {
+		if bytesPerEntry, err = arena.fill(million, 1_000_000, say); err != nil {
+			return err
+		}
+	}
+	report, err := arena.run(chosen, settings{*requests, *rounds}, say)
+	if err != nil {
+		return err
+	}
+	report.addReplayMemory(bytesPerEntry)
+	write := report.writeText
+	switch {
+	case *asJSON:
+		write = report.writeJSON
+	case *asMarkdown:
+		write = report.writeMarkdown
+	}
+	if err := write(os.Stdout); err != nil {
+		return err
+	}
+	missed := report.missed()
+	switch {
+	case report.Restless:
+		return errNotJudged
+	case len(missed) > 0:
+		return fmt.Errorf("goals missed: %s", strings.Join(missed, "; "))
+	}
+	return nil
+}
+
+// choose picks the scenarios; the comparison of a server with itself is always
+// among them.
+func choose(quick bool, only string) []Scenario {
+	return slices.DeleteFunc(scenarios(), func(s Scenario) bool {
+		return s.Name != sameServerTwice && (quick && !s.Quick || !strings.Contains(s.Name, only))
+	})
+}

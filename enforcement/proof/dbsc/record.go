@@ -1,0 +1,212 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dbsc
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
+)
+
+// sessionID names a session. It is random and no secret: the browser sends it
+// in Sec-Secure-Session-Id.
+type sessionID [16]byte
+
+func newSessionID() (id sessionID) {
+	_, _ = rand.Read(id[:]) // never fails: crypto/rand
+	return id
+}
+
+func (id sessionID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+// digest is the hash of one of the application's cookies, its name and value,
+// cut off to 128 bits; zero for a cookie that is not there.
+type digest [16]byte
+
+const timeSize = 8
+
+func appendTime(b []byte, t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(t.UnixMilli()))
+}
+
+func readTime(b []byte) time.Time { return time.UnixMilli(int64(binary.BigEndian.Uint64(b))) }
+
+// link says which values of the application's cookies a session has.
+type link struct {
+	session  sessionID
+	signedIn time.Time
+	life     time.Duration // of the session, without a refresh
+	sameSite sameSite      // of our cookies, as the application's laxest
+	adopted  bool          // see Config.Adopt
+	cookies  []digest      // one for each of Config.SessionCookies
+	user     string        // as the application named the user at sign-in; may be empty
+}
+
+const (
+	// linkSize is what a link has without cookies and user.
+	linkSize = len(sessionID{}) + timeSize + lifeSize + 1 + 1
+	lifeSize = 4
+	// maxUser is the longest name of a user that is kept, in bytes.
+	maxUser = 256
+
+	sameSiteBits = 3
+	adoptedBit   = 4
+)
+
+func appendLife(b []byte, life time.Duration) []byte {
+	return binary.BigEndian.AppendUint32(b, uint32(life/time.Second))
+}
+
+func readLife(b []byte) time.Duration {
+	return time.Duration(binary.BigEndian.Uint32(b)) * time.Second
+}
+
+func flags(s sameSite, adopted bool) byte {
+	if adopted {
+		return byte(s) | adoptedBit
+	}
+	return byte(s)
+}
+
+func readFlags(b byte) (s sameSite, adopted bool) {
+	return sameSite(b & sameSiteBits), b&adoptedBit != 0
+}
+
+func (l *link) encode() []byte {
+	b := make([]byte, 0, linkSize+len(l.cookies)*len(digest{})+len(l.user))
+	b = appendLife(appendTime(append(b, l.session[:]...), l.signedIn), l.life)
+	b = append(b, flags(l.sameSite, l.adopted), byte(len(l.cookies)))
+	for i := range l.cookies {
+		b = append(b, l.cookies[i][:]...)
+	}
+	return append(b, l.user...)
+}
+
+func decodeLink(b []byte) (l link, ok bool) {
+	if len(b) < linkSize {
+		return link{}, false
+	}
+	b = b[copy(l.session[:], b):]
+	l.signedIn, b = readTime(b), b[timeSize:]
+	l.life, b = readLife(b), b[lifeSize:]
+	l.sameSite, l.adopted = readFlags(b[0])
+	l.cookies, b = make([]digest, b[1]), b[2:]
+	if len(b) < len(l.cookies)*len(digest{}) {
+		return link{}, false
+	}
+	for i := range l.cookies {
+		b = b[copy(l.cookies[i][:], b):]
+	}
+	l.user = string(b)
+	return l, true
+}
+
+// possession says that a session's key was proved, and how long that is good.
+type possession struct {
+	session sessionID
+	key     jose.Thumbprint
+	proved  time.Time
+	expires time.Time
+}
+
+const possessionSize = len(sessionID{}) + len(jose.Thumbprint{}) + 2*timeSize
+
+func (p *possession) encode() []byte {
+	b := make([]byte, 0, possessionSize)
+	b = append(append(b, p.session[:]...), p.key[:]...)
+	return appendTime(appendTime(b, p.proved), p.expires)
+}
+
+func decodePossession(b []byte) (p possession, ok bool) {
+	if len(b) != possessionSize {
+		return possession{}, false
+	}
+	b = b[copy(p.session[:], b):]
+	b = b[copy(p.key[:], b):]
+	p.proved, p.expires = readTime(b), readTime(b[timeSize:])
+	return p, true
+}
+
+// holder is a session's device key, or, from the sign-in on until the browser
+// registers, the place for it. It repeats what a grant has to know of the
+// session, for requests to our endpoints that come without the link.
+type holder struct {
+	session  sessionID
+	expires  time.Time
+	life     time.Duration
+	sameSite sameSite
+	adopted  bool
+	key      *jose.Key // nil until registered
+}
+
+// holderSize is what a holder has without its key.
+const holderSize = len(sessionID{}) + timeSize + lifeSize + 1
+
+// algorithm is the one that fits the key: of those that a browser may be
+// offered there is one for each type.
+func (h *holder) algorithm() jose.Algorithm {
+	if _, ok := h.key.Public.(*rsa.PublicKey); ok {
+		return jose.RS256
+	}
+	return jose.ES256
+}
+
+func (h *holder) encode() ([]byte, error) {
+	b := appendLife(appendTime(append(make([]byte, 0, holderSize), h.session[:]...), h.expires), h.life)
+	b = append(b, flags(h.sameSite, h.adopted))
+	if h.key == nil {
+		return b, nil
+	}
+	der, err := x509.MarshalPKIXPublicKey(h.key.Public)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(b, h.key.Thumbprint[:]...), der...), nil
+}
+
+// decodeHolder trusts the key's fitness: what was sealed had passed.
+func decodeHolder(b []byte) (h holder, ok bool) {
+	if len(b) < holderSize {
+		return holder{}, false
+	}
+	b = b[copy(h.session[:], b):]
+	h.expires, b = readTime(b), b[timeSize:]
+	h.life, b = readLife(b), b[lifeSize:]
+	h.sameSite, h.adopted = readFlags(b[0])
+	if b = b[1:]; len(b) == 0 {
+		return h, true
+	}
+	h.key = new(jose.Key)
+	b = b[copy(h.key.Thumbprint[:], b):]
+	public, err := x509.ParsePKIXPublicKey(b)
+	if err != nil {
+		return holder{}, false
+	}
+	h.key.Public = public
+	return h, true
+}
+
+// challenge is what a browser has to sign: for which session, and since when.
+type challenge struct {
+	session sessionID
+	issued  time.Time
+}
+
+const challengeSize = len(sessionID{}) + timeSize
+
+func (c *challenge) encode() []byte {
+	return appendTime(append(make([]byte, 0, challengeSize), c.session[:]...), c.issued)
+}
+
+func decodeChallenge(b []byte) (c challenge, ok bool) {
+	if len(b) != challengeSize {
+		return challenge{}, false
+	}
+	return challenge{session: sessionID(b[:len(c.session)]), issued: readTime(b[len(c.session):])}, true
+}
