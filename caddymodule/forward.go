@@ -79,6 +79,8 @@ func removeForged(header http.Header, names, trusted []string) {
 // nobody would judge.
 func removeHostile(header http.Header) {
 	delete(header, "Early-Data")
+	delete(header, "X-Original-Url") // a path that some backends serve in place of the request's own
+	delete(header, "X-Rewrite-Url")
 	delete(header, "Sec-Token-Binding")
 	delete(header, "Sec-Provided-Token-Binding-Id")
 	for name := range header {

@@ -107,8 +107,9 @@ func parsePrefix(text string) (netip.Prefix, error) {
 }
 
 func (d *DeviceCertificate) devices() (*mtls.Devices, error) {
-	setDefault(&d.DeviceID, string(mtls.SubjectCN))
-	if !slices.Contains(mtls.Sources(), mtls.Source(d.DeviceID)) {
+	source := mtls.Source(d.DeviceID)
+	setDefault(&source, mtls.SubjectCN)
+	if !slices.Contains(mtls.Sources(), source) {
 		return nil, fmt.Errorf("device_id: %q is not known; expected one of %v", d.DeviceID, mtls.Sources())
 	}
 	if len(d.CA) == 0 {
@@ -124,7 +125,7 @@ func (d *DeviceCertificate) devices() (*mtls.Devices, error) {
 			return nil, fmt.Errorf("ca: %s has no certificate; expected PEM", path)
 		}
 	}
-	return &mtls.Devices{Authorities: authorities, Source: mtls.Source(d.DeviceID)}, nil
+	return &mtls.Devices{Authorities: authorities, Source: source}, nil
 }
 
 // check finds the mistakes in words.

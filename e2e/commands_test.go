@@ -109,7 +109,9 @@ func TestReportSumsUpALog(t *testing.T) {
 		t.Errorf("status %d\n%s%s", table.status, table.stdout, table.stderr)
 	}
 	stdin := caddy(t, server.Output(), "token-protection", "report", "-", "--format", "csv")
-	if !regexp.MustCompile(`(?m)^outlook,4,1,1,3,`).MatchString(stdin.stdout) {
+	// Where nothing is enforced no request waits for the issuer's keys, so that the
+	// first may come too early to be known.
+	if !regexp.MustCompile(`(?m)^outlook,(4,1,1|3,1,0),3,`).MatchString(stdin.stdout) {
 		t.Errorf("csv:\n%s", stdin.stdout)
 	}
 	var parsed harness.Object

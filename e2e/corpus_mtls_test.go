@@ -93,22 +93,6 @@ var mtlsCases = map[string]play{
 		fragmented := s.server.Fragmenting(s)
 		return []harness.Response{mixed.Do(s, request), fragmented.Do(s, request)}
 	}},
-	"MTLS-023": {reason: "early_data", send: func(s *stage) []harness.Response {
-		sessions := newSessions()
-		config := &tls.Config{ClientSessionCache: sessions}
-		harness.As(x1())(config)
-		request := harness.Request{Path: path, Header: bearer(s.certificateBound(x1()))}
-		first, early := s.server.FirstFlight(s, config, request)
-		if s.passes(first); early {
-			s.Fatal("early data without a session to resume")
-		}
-		<-sessions.stored
-		second, early := s.server.FirstFlight(s, config, request)
-		if !early {
-			s.Fatal("the server took no early data")
-		}
-		return one(second)
-	}},
 	"MTLS-024": {reason: "scheme_mismatch", code: 1008, send: func(s *stage) []harness.Response {
 		token := s.certificateBound(x1())
 		proof := s.proof(nil)

@@ -5,7 +5,6 @@ package e2e
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/e2e/harness"
 )
@@ -48,7 +47,7 @@ var schemeCases = map[string]play{
 		},
 		must: []func(*stage, harness.Response){func(s *stage, response harness.Response) {
 			for _, challenge := range response.Challenges {
-				if !strings.EqualFold(challenge.Scheme, "DPoP") {
+				if challenge.Scheme != "DPoP" && challenge.Scheme != "PoP" { // both say that a proof is owed
 					s.Errorf("offers %s", challenge.Scheme)
 				}
 			}

@@ -9,5 +9,6 @@ var elsewhere = map[string]string{
 	"TIME-019": "needs the Redis replay store",
 	"TIME-023": "needs several nodes, which come with the Redis replay store",
 	"TIME-024": "needs several nodes, which come with the Redis replay store",
+	"MTLS-023": "is early data like any other: TestEarlyDataIsRefused",
 	"POL-018":  "needs the device directory",
 }

@@ -19,6 +19,9 @@ import (
 // that the server is not only compared with our own idea of a signature.
 func TestIndependentSigner(t *testing.T) {
 	jose, err := exec.LookPath("jose")
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skip("the command jose is missing, which continuous integration installs: `apt-get install jose`")
+	}
 	if err != nil {
 		t.Fatal("the command jose is missing: install it with `apt-get install jose` (Debian, Ubuntu), `dnf install jose` or `brew install jose`")
 	}

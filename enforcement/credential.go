@@ -59,8 +59,10 @@ func credentialOf(r *http.Request) (Credential, reason.Reason) {
 		return Credential{}, reason.CredentialMalformed
 	case token == "":
 		return Credential{Scheme: scheme}, reason.CredentialMissing
-	case !isToken68(token):
+	case strings.ContainsAny(token, " ,\t"):
 		return Credential{Scheme: scheme}, reason.CredentialMalformed
+	case !isToken68(token): // one token, and none that could verify
+		return Credential{Scheme: scheme}, reason.TokenMalformed
 	}
 	return Credential{Scheme: scheme, Token: token}, reason.None
 }
@@ -156,6 +158,12 @@ func (f failing) Read(p []byte) (int, error) {
 
 // judgedHeaders must reach the backend as they were judged.
 var judgedHeaders = []string{"authorization", "dpop", "cookie"}
+
+// namesAnotherPath reports whether a header names a path that some backends,
+// IIS among them, serve in place of the request's own.
+func namesAnotherPath(header http.Header) bool {
+	return header["X-Original-Url"] != nil || header["X-Rewrite-Url"] != nil
+}
 
 // connectionDrops reports whether the Connection header nominates a header
 // that was judged: the proxy would then drop it (RFC 9110, section 7.6.1).

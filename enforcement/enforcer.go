@@ -119,8 +119,6 @@ func (e *Enforcer) framing(r *http.Request) reason.Reason {
 		return reason.EarlyData
 	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
 		return reason.MethodRefused
-	case connectionDrops(r.Header):
-		return reason.ConnectionHeader
 	}
 	return reason.None
 }
@@ -128,7 +126,7 @@ func (e *Enforcer) framing(r *http.Request) reason.Reason {
 // exempt matches the path that is forwarded. What the client sent must be
 // free of ambiguity too: a rewrite may have washed it.
 func (e *Enforcer) exempt(r *Request) bool {
-	if !e.Resource.Exempt.Match(r.HTTP.URL.EscapedPath()) {
+	if !e.Resource.Exempt.Match(r.HTTP.URL.EscapedPath()) || e.enforcing && namesAnotherPath(r.HTTP.Header) {
 		return false
 	}
 	_, ok := target.CanonicalPath(r.SentPath)
@@ -138,6 +136,9 @@ func (e *Enforcer) exempt(r *Request) bool {
 // verify runs the steps that look at the request alone: credential, token and
 // proof. It fills in what each of them found.
 func (e *Enforcer) verify(d *Decision, r *Request, now time.Time) (why reason.Reason) {
+	if e.enforcing && connectionDrops(r.HTTP.Header) {
+		return reason.ConnectionHeader
+	}
 	d.Credential, why = credentialOf(r.HTTP)
 	// Without a header too: a token in the body must not pass as anonymous.
 	if e.enforcing && (why == reason.None || why == reason.CredentialMissing) && formCarriesToken(r.HTTP) {

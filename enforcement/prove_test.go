@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
@@ -243,8 +244,8 @@ func TestSchemesThatAreNotAccepted(t *testing.T) {
 				}
 				for _, scheme := range allSchemes {
 					r := carried(scheme, accessToken, laptop, badge)
-					if scheme == SchemePoP && accepted != proof.PoP { // what is in a signed request is not looked for
-						g.blocks(r, reason.TokenType)
+					if scheme == SchemePoP && accepted != proof.PoP { // it is taken for a token, and nobody issued it
+						g.blocks(r, reason.TokenIssuer)
 						r = get("PoP " + accessToken)
 					}
 					if d := g.blocks(r, reason.SchemeUnavailable); !d.Confirmed || d.Code() != reason.CodeNoProof {

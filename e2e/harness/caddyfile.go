@@ -132,7 +132,7 @@ func (w *World) caddyfile(options Options, port, admin int) ([]byte, error) {
 	}
 	var text strings.Builder
 	if err := caddyfile.Execute(&text, data); err != nil {
-		return nil, fmt.Errorf("Caddyfile: %w", err)
+		return nil, fmt.Errorf("writing the Caddyfile: %w", err)
 	}
 	return []byte(text.String()), nil
 }

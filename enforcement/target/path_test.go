@@ -197,9 +197,7 @@ func readings(escaped string) (all []string) {
 	for _, p := range decoded {
 		for _, p := range []string{p, strings.ReplaceAll(p, `\`, "/")} {
 			for _, p := range []string{p, withoutParameters(p)} {
-				for _, p := range []string{p, strings.ReplaceAll(p, "//", "/"), path.Clean(p), once(path.Clean(p)), path.Clean(once(path.Clean(p)))} {
-					all = append(all, p)
-				}
+				all = append(all, p, strings.ReplaceAll(p, "//", "/"), path.Clean(p), once(path.Clean(p)), path.Clean(once(path.Clean(p))))
 			}
 		}
 	}

@@ -74,7 +74,9 @@ type Verifier struct {
 // Lifetime is how long a proof with these times must be remembered once it
 // was accepted: from its earliest acceptance to its latest, by the clock of
 // any node that is off by no more than the skew.
-func Lifetime(maxAge, clockSkew time.Duration) time.Duration { return maxAge + 2*clockSkew }
+func Lifetime(maxAge, clockSkew time.Duration) time.Duration {
+	return maxAge + 2*clockSkew + time.Second // times in proofs are whole seconds
+}
 
 // New checks the configuration.
 func New(config Config) (*Verifier, error) {

@@ -14,7 +14,9 @@ import (
 // Lifetime is how long a signed request with these times must be remembered
 // once it was accepted: from its earliest acceptance to its latest, by the
 // clock of any node that is off by no more than the skew.
-func Lifetime(maxAge, clockSkew time.Duration) time.Duration { return maxAge + 2*clockSkew }
+func Lifetime(maxAge, clockSkew time.Duration) time.Duration {
+	return maxAge + 2*clockSkew + time.Second // times in proofs are whole seconds
+}
 
 // Nonce returns a fresh server nonce for a challenge.
 func (v *Verifier) Nonce(now time.Time) string { return v.Nonces.Issue(now) }
