@@ -91,9 +91,11 @@ func (f *fleet) fresh(n int) (before, requests []request, err error) {
 // newTokens makes requests with a new token each.
 func (f *fleet) newTokens(n int) (before, requests []request, err error) {
 	requests, err = f.turn(n, func(d device) (request, error) {
-		if d.token, err = f.issuer.token(0, d.key.Thumbprint()); err != nil {
+		token, err := f.issuer.token(0, d.key.Thumbprint())
+		if err != nil {
 			return request{}, err
 		}
+		d.token = token
 		return d.fresh()
 	})
 	return nil, requests, err
