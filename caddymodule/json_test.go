@@ -52,6 +52,9 @@ func TestJSONMistakesAreNamed(t *testing.T) {
 	issuer := func(members string) string {
 		return `{"issuer":[{"issuer":"https://login.contoso.example",` + members + `}]}`
 	}
+	asked := func(scheme, members string) string {
+		return `"introspection":{"url":"` + scheme + `://login.contoso.example/introspect","client_id":"caddy",` + members + `}`
+	}
 	handler := func(members string) string {
 		return `{"handler":"token_protection","resource":"exchange",` + members + `}`
 	}
@@ -67,6 +70,17 @@ func TestJSONMistakesAreNamed(t *testing.T) {
 		{app: app(`"cache":{"keys":1}`), says: `unknown field "keys"`},
 		{app: app(`"sign_in_log":{"file":"x"}`), says: `unknown field "file"`},
 		{app: issuer(`"introspection":{}`), says: "client_id is missing"},
+		{app: issuer(`"introspection":{"secret":"x"}`), says: `unknown field "secret"`},
+		{app: issuer(asked("https", `"client_secret":"s"`) + `,"jwks_url":"x"`), says: "https"},
+		{app: issuer(asked("https", `"x":1`)), says: `unknown field "x"`},
+		{app: issuer(asked("https", `"client_key":"k"`)), says: "either client_secret or client_certificate"},
+		{app: issuer(asked("https", `"client_secret":"s","client_certificate":"c","client_key":"k"`)), says: "either client_secret or client_certificate"},
+		{app: issuer(asked("https", `"client_secret":"s","client_key":"k"`)), says: "a certificate file and a key file"},
+		{app: issuer(asked("https", `"client_certificate":"c"`)), says: "a certificate file and a key file"},
+		{app: issuer(asked("http", `"client_secret":"s"`)), says: `introspection "http://login.contoso.example/introspect": expected an absolute https URL`},
+		{app: issuer(asked("https", `"client_certificate":"/nonexistent","client_key":"k"`)), says: "client_certificate /nonexistent k: open /nonexistent"},
+		{app: issuer(asked("https", `"client_certificate":"json_test.go","client_key":"json_test.go"`)), says: "expected PEM files with a certificate and its key"},
+		{app: issuer(asked("https", `"client_secret":"{env.NOT_SET_FOR_THE_TESTS}"`)), says: "client_secret: unknown or empty placeholder"},
 		{app: issuer(`"jwks_url":"a","jwks_file":"b"`), says: "jwks_url and jwks_file exclude each other"},
 		{app: issuer(`"jwks_url":"http://login.contoso.example"`), says: "https"},
 		{app: issuer(`"jwks_file":"/nonexistent"`), says: "/nonexistent"},
@@ -90,6 +104,17 @@ func TestJSONMistakesAreNamed(t *testing.T) {
 		{app: minimalApp, handler: handler(`"scope":"x"`), says: `unknown field "scope"`},
 		{app: minimalApp, handler: `{"handler":"token_protection"}`, says: "resource: missing"},
 		{app: minimalApp, handler: handler(`"proofs":["dbsc"]`), says: "dbsc: missing"},
+		{app: minimalApp, handler: handler(`"proofs":["kerberos"]`), says: `proofs: "kerberos" is not known`},
+		{app: minimalApp, handler: handler(`"mtls":{"ca":[]}`), says: `unknown field "ca"`},
+		{app: minimalApp, handler: handler(`"mtls":{"forwarded":[{"encoding":"nginx","from":["10.0.0.1"]}]}`), says: `forwarded "nginx": expected one of`},
+		{app: minimalApp, handler: handler(`"mtls":{"forwarded":[{"encoding":"xfcc"}]}`), says: "from is missing"},
+		{app: minimalApp, handler: handler(`"mtls":{"forwarded":[{"encoding":"xfcc","from":["proxy"]}]}`), says: `from: "proxy" is not an address`},
+		{app: minimalApp, handler: handler(`"mtls":{"forwarded":[{"encoding":"xfcc","from":["::1"],"require_value":"yes"}]}`), says: `require_header "" with require_value "yes"; expected both or neither`},
+		{app: minimalApp, handler: handler(`"mtls":{"forwarded":[{"encoding":"xfcc","from":["::1"],"require_header":"X"}]}`), says: "expected both or neither"},
+		{app: minimalApp, handler: handler(`"mtls":{"device_certificate":{}}`), says: "ca is missing"},
+		{app: minimalApp, handler: handler(`"mtls":{"device_certificate":{"ca":["testdata/device_ca.pem"],"device_id":"serial"}}`), says: `device_id: "serial" is not known`},
+		{app: minimalApp, handler: handler(`"pop":{"nonce":"always"}`), says: `nonce: "always" is not known`},
+		{app: minimalApp, handler: handler(`"pop":{"demand":["cookies"]}`), says: `demand: "cookies" is not known`},
 		{app: minimalApp, handler: handler(`"exempt":["x"]`), says: `exempt path "x"`},
 		{app: minimalApp, handler: handler(`"public_url":"x"`), says: `public_url: "x"`},
 		{app: minimalApp, handler: handler(`"public_url":"https://u:p@x"`), says: "userinfo is not allowed"},
@@ -103,6 +128,31 @@ func TestJSONMistakesAreNamed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s %s: %v, expected %q", test.app, test.handler, err, test.says)
 		}
+	}
+}
+
+// A literal secret may look like a placeholder; no error shows a part of it.
+func TestSecretsAreNotInErrors(t *testing.T) {
+	for name, app := range map[string]string{
+		"client_secret": `{"issuer":[{"issuer":"https://login.contoso.example","introspection":{"url":"https://login.contoso.example/introspect",
+			"client_id":"caddy","client_secret":"cor{rect}-ho{rse"}}]}`,
+		"client_secret and the wrong URL": `{"issuer":[{"issuer":"https://login.contoso.example","introspection":{"url":"https://cor:rect@login.contoso.example/",
+			"client_id":"caddy","client_secret":"ho{rse"}}]}`,
+		"nonce_secret": `{"issuer":[{"issuer":"https://login.contoso.example"}],"proof":{"nonce_secret":["cor{rect}-horse-cor{rect}-horse-0000"]}}`,
+	} {
+		err := loadJSON(t, app, "")
+		if err == nil || !strings.Contains(err.Error(), "expected") {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, part := range []string{"rect", "rse"} {
+			if strings.Contains(err.Error(), part) {
+				t.Errorf("%s: %q in %v", name, part, err)
+			}
+		}
+	}
+	escaped := `{"issuer":[{"issuer":"https://login.contoso.example"}],"proof":{"nonce_secret":["cor\\{rect}-horse-cor\\{rect}-horse-0000"]}}`
+	if err := loadJSON(t, escaped, ""); err != nil {
+		t.Errorf("with its braces escaped: %v", err)
 	}
 }
 
