@@ -54,6 +54,12 @@ func (w *World) Start(t testing.TB, options Options) *Server {
 	ledger.servers = append(ledger.servers, s)
 	ledger.Unlock()
 	t.Cleanup(s.Stop)
+	if test, ok := t.(interface{ Deadline() (time.Time, bool) }); ok { // a test that runs out of time does not clean up
+		if deadline, ok := test.Deadline(); ok {
+			last := time.AfterFunc(time.Until(deadline)-5*time.Second, s.Kill)
+			t.Cleanup(func() { last.Stop() })
+		}
+	}
 	for range 3 { // somebody else may take a port between finding and using it
 		if s.port, err = freePort(); err == nil {
 			s.admin, err = freePort()
