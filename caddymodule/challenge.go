@@ -161,7 +161,7 @@ func (c refusals) line(scheme string, answer reason.Answer, decision *enforcemen
 	case scheme == challengePoP && c.pop != nil:
 		nonce := decision.Nonce
 		if nonce == "" {
-			nonce = c.pop.Nonce(now)
+			nonce = c.pop.Memory().Nonce(now)
 		}
 		parameters = append(parameters, `nonce="`+nonce+`"`)
 	}

@@ -243,7 +243,7 @@ func freshNonce(t testing.TB) string {
 	app := running(t)
 	for {
 		now := time.Now()
-		fresh := app.dpop.Nonce(now)
+		fresh := app.dpop.Memory().Nonce(now)
 		issued, err := app.dpop.Nonces.Check(fresh, now)
 		if err != nil {
 			t.Fatal(err)

@@ -79,7 +79,7 @@ func TestFailsClosed(t *testing.T) {
 		for state, policies := range map[string][]policy.Policy{"on": enforced(), "report-only": reported()} {
 			t.Run(name+", "+state, func(t *testing.T) {
 				on, g := state == "on", newRig(t, policies)
-				r := proven(members{"nonce": g.DPoP.Nonce(noon)})
+				r := proven(members{"nonce": g.DPoP.Memory().Nonce(noon)})
 				fault(g)
 				d := g.Enforce(r)
 				if d == nil {
@@ -157,7 +157,7 @@ func TestRefusedRequestsSpendNothing(t *testing.T) {
 			if s.policy != nil {
 				g.Policies = compile(t, enforced()) // without what refused it
 			}
-			d := g.allows(proven(members{"nonce": g.DPoP.Nonce(noon)}), reason.None)
+			d := g.allows(proven(members{"nonce": g.DPoP.Memory().Nonce(noon)}), reason.None)
 			if !d.Bound {
 				t.Error("not bound")
 			}

@@ -106,10 +106,12 @@ func carriesCertificate(scheme AuthScheme) bool {
 	return scheme == SchemeBearer || scheme == SchemeMTLS
 }
 
-// spender is the memory of a scheme whose proofs are spent.
-type spender interface {
-	Spend(b proof.Binding, now time.Time) cache.Outcome
-	StillFresh(b proof.Binding) bool
+// memory is that of signed requests, or of DPoP proofs.
+func (e *Enforcer) memory(signedRequests bool) proof.Memory {
+	if signedRequests {
+		return e.PoP.Memory()
+	}
+	return e.DPoP.Memory()
 }
 
 // spend records the proof, last of all, so that a refused request consumes
@@ -119,10 +121,7 @@ func (e *Enforcer) spend(d *Decision, r *Request, now time.Time) {
 	if d.Binding.ID == "" {
 		return
 	}
-	var memory spender = e.DPoP
-	if d.Binding.Scheme == proof.PoP {
-		memory = e.PoP
-	}
+	memory := e.memory(d.Binding.Scheme == proof.PoP)
 	var why reason.Reason
 	switch memory.Spend(d.Binding, now) {
 	case cache.Added:
@@ -143,11 +142,7 @@ func (e *Enforcer) spend(d *Decision, r *Request, now time.Time) {
 func (e *Enforcer) advise(d *Decision, now time.Time) {
 	switch d.Reason {
 	case reason.NonceMissing, reason.NonceStale:
-		if d.Credential.Scheme == SchemePoP {
-			d.Nonce = e.PoP.Nonce(now)
-		} else {
-			d.Nonce = e.DPoP.Nonce(now)
-		}
+		d.Nonce = e.memory(d.Credential.Scheme == SchemePoP).Nonce(now)
 	case reason.KeySetUnavailable:
 		d.RetryAfter = token.FetchPause
 	case reason.IntrospectionUnavailable:

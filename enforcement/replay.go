@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/cache"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
 
 // Replay is the set of spent proofs.
@@ -20,6 +20,6 @@ type Replay = cache.Replay
 func NewReplay(maxEntries, maxPerKey int, maxAge, clockSkew time.Duration, start time.Time) (*Replay, error) {
 	return cache.NewReplay(cache.ReplayConfig{
 		MaxEntries: maxEntries, MaxPerKey: maxPerKey,
-		Lifetime: dpop.Lifetime(maxAge, clockSkew), Start: start,
+		Lifetime: proof.Lifetime(maxAge, clockSkew), Start: start,
 	})
 }

@@ -160,7 +160,7 @@ func newRig(t testing.TB, edits ...func(*Config)) *rig {
 func replaySince(t testing.TB, start time.Time) *cache.Replay {
 	t.Helper()
 	replay, err := cache.NewReplay(cache.ReplayConfig{
-		MaxEntries: 1000, MaxPerKey: 100, Lifetime: Lifetime(maxAge, clockSkew), Start: start,
+		MaxEntries: 1000, MaxPerKey: 100, Lifetime: proof.Lifetime(maxAge, clockSkew), Start: start,
 	})
 	if err != nil {
 		t.Fatal(err)

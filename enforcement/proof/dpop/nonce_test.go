@@ -123,7 +123,7 @@ func TestCheck10AcceptsNoncesOfPreviousAndNextSecret(t *testing.T) {
 		})
 	}
 	t.Run("its own", func(t *testing.T) {
-		b.expect(request(t, d, d.proof(t, map[string]any{"nonce": b.Nonce(noon)})), reason.None)
+		b.expect(request(t, d, d.proof(t, map[string]any{"nonce": b.Memory().Nonce(noon)})), reason.None)
 	})
 }
 
@@ -174,7 +174,7 @@ func spend(t testing.TB, b *rig, d *device, r *Request) proof.Binding {
 	if why != reason.None {
 		t.Fatalf("refused: %q", why)
 	}
-	if outcome := b.Spend(binding, noon); outcome != cache.Added {
+	if outcome := b.Memory().Spend(binding, noon); outcome != cache.Added {
 		t.Fatalf("not recorded: %v", outcome)
 	}
 	return binding
@@ -207,7 +207,7 @@ func TestStillFresh(t *testing.T) {
 			if why != reason.None {
 				t.Fatalf("refused: %q", why)
 			}
-			if got := newRig(t, startedAt(t, c.after)).StillFresh(binding); got != c.want {
+			if got := newRig(t, startedAt(t, c.after)).Memory().StillFresh(binding); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 )
@@ -149,7 +150,7 @@ func TestLifetimeCoversEveryMomentOfAcceptance(t *testing.T) {
 	// Made by a clock that is the skew ahead, accepted at once, and still
 	// acceptable until the skew plus maxAge later; by a node whose clock is
 	// behind by the skew too.
-	if got, want := Lifetime(maxAge, clockSkew), maxAge+2*clockSkew+time.Second; got != want {
+	if got, want := proof.Lifetime(maxAge, clockSkew), maxAge+2*clockSkew+time.Second; got != want {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	d := deviceOf(t, 1)

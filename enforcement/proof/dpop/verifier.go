@@ -71,11 +71,9 @@ type Verifier struct {
 	Config
 }
 
-// Lifetime is how long a proof with these times must be remembered once it
-// was accepted: from its earliest acceptance to its latest, by the clock of
-// any node that is off by no more than the skew.
-func Lifetime(maxAge, clockSkew time.Duration) time.Duration {
-	return maxAge + 2*clockSkew + time.Second // times in proofs are whole seconds
+// Memory is what the verifier knows of spent proofs.
+func (v *Verifier) Memory() proof.Memory {
+	return proof.Memory{Replay: v.Replay, Nonces: v.Nonces, ClockSkew: v.ClockSkew, RequireNonce: v.RequireNonce}
 }
 
 // New checks the configuration.
@@ -147,7 +145,7 @@ func (v *Verifier) Verify(r *Request, now time.Time) (proof.Binding, reason.Reas
 	if why := v.match(&claims, r, now); why != reason.None {
 		return binding, why
 	}
-	if binding.NonceIssued, why = v.fresh(&claims, now); why != reason.None {
+	if binding.NonceIssued, why = v.Memory().Fresh(claims.issuedAt, claims.nonce, now); why != reason.None {
 		if !r.ExcuseNonce {
 			return binding, why
 		}
@@ -253,45 +251,6 @@ func matches(u target.URL, spelling []byte) bool {
 	return u.Matches(string(spelling))
 }
 
-// fresh asks for a server nonce where one is required, and from proofs that
-// may have been spent before the replay set's memory begins: those made no
-// later than the watermark, as far as their own clock can be believed. A
-// nonce issued after the watermark proves that the proof is younger (RFC
-// 9449, section 4.3, check 10, and section 11.3).
-func (v *Verifier) fresh(c *claims, now time.Time) (issued time.Time, why reason.Reason) {
-	watermark := v.Replay.Watermark()
-	if !v.RequireNonce && v.madeAfter(time.Unix(c.issuedAt, 0), watermark) {
-		return time.Time{}, reason.None
-	}
-	if len(c.nonce) == 0 {
-		return time.Time{}, reason.NonceMissing
-	}
-	issued, err := v.Nonces.Check(string(c.nonce), now)
-	if err != nil || issued.Before(watermark) {
-		return time.Time{}, reason.NonceStale
-	}
-	return issued, reason.None
-}
-
-// madeAfter reports whether a proof with this iat cannot have been accepted
-// before the watermark, which it could have been up to the skew ahead of time.
-func (v *Verifier) madeAfter(issuedAt, watermark time.Time) bool {
-	return issuedAt.After(watermark.Add(v.ClockSkew))
-}
-
-// Spend records a proof that passed. Of several copies exactly one is Added.
-func (v *Verifier) Spend(b proof.Binding, now time.Time) cache.Outcome {
-	return v.Replay.Add(b.Key, b.ID, now)
-}
-
-// StillFresh repeats the look at the watermark for a proof that passed. It is
-// for the moment after the proof was recorded: if the set overflowed in
-// between, it may just have forgotten an earlier copy.
-func (v *Verifier) StillFresh(b proof.Binding) bool {
-	watermark := v.Replay.Watermark()
-	return b.NonceOwed || v.madeAfter(b.IssuedAt, watermark) || !b.NonceIssued.IsZero() && !b.NonceIssued.Before(watermark)
-}
-
 // verifySignature is RFC 9449, section 4.3, check 6.
 func verifySignature(device DeviceKey, compact jose.Compact, room *room) reason.Reason {
 	signature, err := jose.AppendDecode(room.signature[:0], compact.Signature)
@@ -303,6 +262,3 @@ func verifySignature(device DeviceKey, compact jose.Compact, room *room) reason.
 	}
 	return reason.None
 }
-
-// Nonce returns a fresh server nonce for a challenge.
-func (v *Verifier) Nonce(now time.Time) string { return v.Nonces.Issue(now) }

@@ -208,7 +208,7 @@ func demanding(d Demand) func(*Config) { return func(c *Config) { c.Demand = d }
 func replaySince(t testing.TB, start time.Time) *cache.Replay {
 	t.Helper()
 	replay, err := cache.NewReplay(cache.ReplayConfig{
-		MaxEntries: 1000, MaxPerKey: 100, Lifetime: Lifetime(DefaultMaxAge, DefaultClockSkew), Start: start,
+		MaxEntries: 1000, MaxPerKey: 100, Lifetime: proof.Lifetime(DefaultMaxAge, DefaultClockSkew), Start: start,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func TestServerNonce(t *testing.T) {
 	}
 	t.Run("issued by the verifier", func(t *testing.T) {
 		b := newBench(t, requireNonce)
-		binding, why := b.judge(d.shr(t, map[string]any{"nonce": b.Nonce(noon)}), request(t, d))
+		binding, why := b.judge(d.shr(t, map[string]any{"nonce": b.Memory().Nonce(noon)}), request(t, d))
 		if why != reason.None || !binding.NonceIssued.Equal(noon) || binding.NonceOwed {
 			t.Errorf("%q, %+v", why, binding)
 		}
@@ -64,7 +64,7 @@ func TestExcusedNonce(t *testing.T) {
 	r.ExcuseNonce = true
 	b := newBench(t, requireNonce)
 	binding, why := b.judge(d.shr(t, nil), r)
-	if why != reason.None || !binding.NonceOwed || !b.StillFresh(binding) {
+	if why != reason.None || !binding.NonceOwed || !b.Memory().StillFresh(binding) {
 		t.Errorf("%q, %+v", why, binding)
 	}
 	b.expect(d.shr(t, map[string]any{"nonce": nil}), r, reason.ProofMalformed)
@@ -108,7 +108,7 @@ func TestStillFresh(t *testing.T) {
 		"nonce issued before":  {proof.Binding{IssuedAt: noon, NonceIssued: noon.Add(-time.Second)}, false},
 		"excused":              {proof.Binding{IssuedAt: noon, NonceOwed: true}, true},
 	} {
-		if got := b.StillFresh(c.binding); got != c.want {
+		if got := b.Memory().StillFresh(c.binding); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -40,7 +40,7 @@ type Config struct {
 	// Nonces issues and recognises server nonces.
 	Nonces *nonce.Source
 	// Replay is the set of spent requests; here it is only read. It has to
-	// remember them for [Lifetime].
+	// remember them for [proof.Lifetime].
 	Replay *cache.Replay
 	// Microsoft compares as Microsoft's library does: m without white space
 	// around it and without regard to case, p without slashes around it and
@@ -70,6 +70,12 @@ type Demand struct {
 // Verifier verifies signed requests. It is safe for concurrent use.
 type Verifier struct {
 	Config
+}
+
+// Memory is what the verifier knows of spent requests. A nonce that the client
+// made up is none, and to the client as good as one that is stale.
+func (v *Verifier) Memory() proof.Memory {
+	return proof.Memory{Replay: v.Replay, Nonces: v.Nonces, ClockSkew: v.ClockSkew, RequireNonce: v.RequireNonce}
 }
 
 // New checks the configuration.
@@ -142,7 +148,7 @@ func (v *Verifier) Verify(s *SignedRequest, r *Request, now time.Time) (proof.Bi
 	if why = v.match(c, r, now); why != reason.None {
 		return binding, why
 	}
-	if binding.NonceIssued, why = v.fresh(c, now); why != reason.None {
+	if binding.NonceIssued, why = v.Memory().Fresh(c.created, c.nonce, now); why != reason.None {
 		if !r.ExcuseNonce {
 			return binding, why
 		}
