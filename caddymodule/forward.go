@@ -16,9 +16,7 @@ import (
 // for is changed, and only for a token that was verified.
 func (h *Handler) forward(r *http.Request, decision *enforcement.Decision) {
 	if decision.Enforcing {
-		trusted := h.enforcer.TrustedHeaders(r)
-		removeForged(r.Header, certificateHeaders, trusted)
-		removeForged(r.Header, h.MTLS.headers(), trusted)
+		removeForged(r.Header, h.forged, h.enforcer.TrustedHeaders(r))
 		removeHostile(r.Header)
 	}
 	if decision.Claims == nil {

@@ -35,6 +35,7 @@ type guard struct {
 	metadata  resourceMetadata
 	sessions  *dbsc.Engine // nil unless the resource accepts bound sessions
 	counters  *counters
+	forged    []string // headers that only a configured terminator may send
 	now       func() time.Time
 }
 
@@ -83,6 +84,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.enforcer, err = enforcement.New(config); err != nil {
 		return err
 	}
+	h.forged = slices.Concat(certificateHeaders, h.MTLS.headers())
 	h.metadata = h.newMetadata(app, config)
 	h.refusals = newRefusals(h.Realm, config, app.dpop.Algorithms)
 	h.counters = newCounters(h.Resource, policies)

@@ -140,7 +140,12 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) bool {
 // watchSession prepares a request for the application, and returns where its
 // answer goes: sign-in, rotation and sign-out are read off its cookies there.
 func (h *Handler) watchSession(w http.ResponseWriter, r *http.Request, decision *enforcement.Decision) http.ResponseWriter {
-	state := h.sessions.Inspect(r, h.now())
+	var state dbsc.State
+	if decision.Session != nil {
+		state = *decision.Session
+	} else { // not looked at, or nothing that was judged
+		state = h.sessions.Inspect(r, h.now())
+	}
 	asked := r.Clone(r.Context()) // as the client sent it
 	if decision.Exempt && decision.Enforcing && state.Status != dbsc.Anonymous && !state.Proven() {
 		state = h.sessions.Withhold(r.Header, state)

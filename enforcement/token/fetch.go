@@ -166,19 +166,16 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-var (
-	errURL    = errors.New("expected an absolute https URL without userinfo and fragment (http only on loopback)")
-	errIssuer = errors.New("expected an absolute https URL without userinfo and fragment (http only on loopback)")
-)
+var errURL = errors.New("expected an absolute https URL without userinfo and fragment (http only on loopback)")
 
 // checkIssuer refuses what cannot be an issuer identifier (RFC 8414, section
 // 2). The error repeats it only where it cannot hold a password.
 func checkIssuer(issuer string) error {
 	switch {
 	case strings.Contains(issuer, "@"):
-		return fmt.Errorf("issuer: %w", errIssuer)
+		return fmt.Errorf("issuer: %w", errURL)
 	case CheckURL(issuer) != nil, strings.ContainsAny(issuer, "?#"):
-		return fmt.Errorf("issuer %q: %w", issuer, errIssuer)
+		return fmt.Errorf("issuer %q: %w", issuer, errURL)
 	}
 	return nil
 }
