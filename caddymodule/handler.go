@@ -18,6 +18,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
 )
@@ -159,7 +160,7 @@ func (h *Handler) checkProofs() error {
 // checkDBSC wants the scheme and its block together.
 func (h *Handler) checkDBSC() error {
 	switch {
-	case h.accepts(dbsc.Scheme):
+	case h.accepts(proof.DBSC):
 		return h.DBSC.check()
 	case h.DBSC != nil:
 		return errors.New("dbsc: not among the proofs; expected `proofs` to name it")

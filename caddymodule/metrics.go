@@ -5,6 +5,7 @@ package caddymodule
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -76,13 +77,13 @@ type counters struct {
 
 // The small closed sets that decisions are counted by.
 const (
-	schemeCount = 2
+	schemeCount = 5
 	resultCount = 4
 	codeCount   = 5
 )
 
 var (
-	schemeLabels = [schemeCount]string{"none", string(proof.DPoP)}
+	schemeLabels = [schemeCount]proof.Scheme{"none", proof.DPoP, proof.MTLS, proof.PoP, proof.DBSC}
 	resultLabels = [resultCount]string{"allow", "block", "exempt", "anonymous"}
 	codeLabels   = [codeCount]int{reason.CodeBound, reason.CodeNoBinding, reason.CodeNotHardware, reason.CodeOther, reason.CodeNoProof}
 )
@@ -133,7 +134,7 @@ func (c *counters) count(d *enforcement.Decision, took time.Duration) {
 func (c *counters) decision(d *enforcement.Decision) prometheus.Counter {
 	scheme, result, code := 0, 0, codeIndex(d.Code())
 	if d.Bound {
-		scheme = 1
+		scheme = max(0, slices.Index(schemeLabels[:], d.Binding.Scheme))
 	}
 	switch {
 	case d.Exempt:
@@ -147,7 +148,7 @@ func (c *counters) decision(d *enforcement.Decision) prometheus.Counter {
 	if counter := slot.Load(); counter != nil {
 		return *counter
 	}
-	counter := decisions.WithLabelValues(c.resource, schemeLabels[scheme], resultLabels[result], strconv.Itoa(codeLabels[code]))
+	counter := decisions.WithLabelValues(c.resource, string(schemeLabels[scheme]), resultLabels[result], strconv.Itoa(codeLabels[code]))
 	slot.Store(&counter)
 	return counter
 }

@@ -13,6 +13,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
 
 // series is one time series.
@@ -99,6 +102,16 @@ func TestMetricsAreNamedAlike(t *testing.T) {
 	}
 	if counter(t, "panics_total") != 0 {
 		t.Error("there were panics")
+	}
+}
+
+func TestDecisionsAreCountedByTheirScheme(t *testing.T) {
+	for _, scheme := range []proof.Scheme{proof.DPoP, proof.MTLS, proof.PoP, proof.DBSC} {
+		c := &counters{resource: "counted-" + string(scheme)}
+		got := c.decision(&enforcement.Decision{Allow: true, Bound: true, Binding: proof.Binding{Scheme: scheme}})
+		if got != decisions.WithLabelValues(c.resource, string(scheme), "allow", "0") {
+			t.Errorf("%s is counted as another scheme", scheme)
+		}
 	}
 }
 

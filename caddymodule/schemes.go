@@ -18,7 +18,6 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/mtls"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
@@ -29,7 +28,7 @@ import (
 // accepts those that come with a token.
 var (
 	defaultProofs   = []string{string(proof.DPoP), string(proof.MTLS), string(proof.PoP)}
-	supportedProofs = append(slices.Clone(defaultProofs), string(dbsc.Scheme))
+	supportedProofs = append(slices.Clone(defaultProofs), string(proof.DBSC))
 )
 
 // accepts reports whether the resource accepts a scheme.
@@ -50,7 +49,7 @@ func (h *Handler) provisionSchemes(app *App, config *enforcement.Config) (err er
 			return err
 		}
 	}
-	if h.accepts(dbsc.Scheme) {
+	if h.accepts(proof.DBSC) {
 		enforcing := config.Policies.Targets(h.Resource)
 		if config.Sessions, err = h.provisionSessions(app, enforcing); err != nil {
 			return err

@@ -26,6 +26,8 @@ const (
 	MTLS Scheme = "mtls"
 	// PoP is a signed HTTP request as MSAL issues it.
 	PoP Scheme = "pop"
+	// DBSC is a device-bound session cookie.
+	DBSC Scheme = "dbsc"
 )
 
 // Binding is a verified proof: the request was made by the holder of Key.

@@ -12,12 +12,7 @@ import (
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/cache"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
-
-// Scheme is the word for device-bound session cookies in the configuration,
-// the sign-in record and the metrics.
-const Scheme proof.Scheme = "dbsc"
 
 // Defaults of a Config.
 const (

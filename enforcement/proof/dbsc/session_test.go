@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
 
 func TestSignInOffersRegistration(t *testing.T) {
@@ -36,7 +38,7 @@ func TestRegistrationBinds(t *testing.T) {
 	b := s.enrolled()
 	wantCode(t, b.get("/"), http.StatusOK)
 	s.wantStatus(Bound)
-	if s.state.Binding.Scheme != Scheme || s.state.Binding.Key == [32]byte{} || !s.state.Binding.IssuedAt.Equal(epoch) || s.state.Binding.ID != "" {
+	if s.state.Binding.Scheme != proof.DBSC || s.state.Binding.Key == [32]byte{} || !s.state.Binding.IssuedAt.Equal(epoch) || s.state.Binding.ID != "" {
 		t.Fatalf("binding %+v", s.state.Binding)
 	}
 	if s.state.Session != b.session {

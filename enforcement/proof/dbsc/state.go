@@ -101,7 +101,7 @@ func (e *Engine) inspect(s *State, origin string, now time.Time) Status {
 	case ok && p.session == l.session && !p.good(e.BoundLife, now):
 		return Expired
 	case ok && p.session == l.session:
-		s.Binding = proof.Binding{Scheme: Scheme, Key: p.key, IssuedAt: p.proved}
+		s.Binding = proof.Binding{Scheme: proof.DBSC, Key: p.key, IssuedAt: p.proved}
 		return Bound
 	case inGrace: // a bound cookie of the session before may still be there
 		return Grace
