@@ -40,6 +40,10 @@ type cast struct {
 	alice, carol *device // bound devices of pilot users
 	thief        *device // has alice's token, but a key of his own
 
+	dave      *certified // has a client certificate, and a token bound to it
+	daveThief *certified // has dave's token, but a certificate of his own
+	erin      *signer    // signs whole requests
+
 	aliceUnbound, bobUnbound, breakGlass string // tokens for Exchange without confirmation
 }
 
@@ -64,6 +68,12 @@ func newCast(ctx context.Context, e Endpoints, httpClient *http.Client) (*cast, 
 		return nil, err
 	}
 	if c.thief, err = c.newThief(); err != nil {
+		return nil, err
+	}
+	if err = c.newCertified(ctx, "dave"); err != nil {
+		return nil, err
+	}
+	if c.erin, err = c.newSigner(ctx, "erin"); err != nil {
 		return nil, err
 	}
 	for user, token := range map[string]*string{"alice": &c.aliceUnbound, "bob": &c.bobUnbound, "breakglass": &c.breakGlass} {

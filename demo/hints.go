@@ -8,7 +8,11 @@ import "strings"
 // CurlHints returns shell commands with which an administrator can try what the
 // scenario tries: a bound device, and a thief with its token.
 func CurlHints(e Endpoints) string {
-	return strings.NewReplacer("ISSUER", e.Issuer, "EXCHANGE", e.Exchange).Replace(hints)
+	authority := ""
+	if e.Authority != "" {
+		authority = "--cacert " + e.Authority + " "
+	}
+	return strings.NewReplacer("ISSUER", e.Issuer, "curl -i EXCHANGE", "curl "+authority+"-i "+e.Exchange, "EXCHANGE", e.Exchange).Replace(hints)
 }
 
 const hints = `# A device makes a key and asks for a token that is bound to it:

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -34,13 +35,15 @@ const (
 
 // Issuer is an authorization server that gives a token to whoever asks. A token
 // is bound to a device key if the request proves possession of one (RFC 9449,
-// section 5), else it is unbound. It is an [http.Handler] with:
+// section 5), or if it names a certificate or a key: of those the server takes
+// the client's word. Else it is unbound. It is an [http.Handler] with:
 //
 //	GET  /.well-known/oauth-authorization-server  metadata (RFC 8414)
 //	GET  /.well-known/openid-configuration        the same
 //	GET  /jwks                                    the key set
 //	POST /token                                   grant_type=demo with user, or client_credentials;
-//	                                              resource (RFC 8707) and client_id
+//	                                              resource (RFC 8707) and client_id; x5t names a
+//	                                              certificate, req_cnf (as MSAL has it) a key
 //	POST /rotate                                  sign with a new key; the one before stays published
 //	GET  /health
 type Issuer struct {
@@ -169,8 +172,13 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 		refuseToken(w, refused)
 		return
 	}
-	tokenType := "Bearer"
-	if proofs := r.Header.Values("DPoP"); len(proofs) > 0 {
+	tokenType, confirmation, refused := confirmationOf(r.PostForm)
+	proofs := r.Header.Values("DPoP")
+	switch {
+	case refused != nil:
+		refuseToken(w, refused)
+		return
+	case len(proofs) > 0:
 		thumbprint, err := checkProof(proofs, i.url+"/token", i.now())
 		if err != nil {
 			refuseToken(w, &client.TokenError{Code: "invalid_dpop_proof", Description: err.Error()})
@@ -178,7 +186,9 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 		}
 		claims["cnf"] = map[string]string{"jkt": thumbprint}
 		tokenType = "DPoP"
-	} else {
+	case confirmation != nil:
+		claims["cnf"] = confirmation
+	default:
 		delete(claims, "deviceid") // nothing shows that the user's device asked
 	}
 	token, err := i.Token(claims)
@@ -189,6 +199,39 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"access_token": token, "token_type": tokenType, "expires_in": int64(tokenLife / time.Second),
 	})
+}
+
+// confirmationOf reads what the token is to be bound to where that is not the
+// key of a DPoP proof: the SHA-256 of a certificate (x5t#S256 of RFC 8705,
+// section 3.1), or the key that a client of signed HTTP requests names in
+// req_cnf. There is none for an unbound token.
+func confirmationOf(form url.Values) (tokenType string, confirmation map[string]string, refused *client.TokenError) {
+	hash, named := form.Get("x5t"), form.Get("req_cnf")
+	switch {
+	case hash != "" && named != "":
+		return "", nil, &client.TokenError{Code: "invalid_request", Description: "x5t and req_cnf exclude each other"}
+	case hash != "":
+		if !isHash(hash) {
+			return "", nil, &client.TokenError{Code: "invalid_request", Description: "x5t must be the base64url SHA-256 of a certificate"}
+		}
+		return "Bearer", map[string]string{"x5t#S256": hash}, nil
+	case named != "":
+		var key struct {
+			ID string `json:"kid"`
+		}
+		document, err := base64.RawURLEncoding.Strict().DecodeString(named)
+		if err != nil || json.Unmarshal(document, &key) != nil || !isHash(key.ID) {
+			return "", nil, &client.TokenError{Code: "invalid_request", Description: `req_cnf must be the base64url of {"kid": <thumbprint>}`}
+		}
+		return "pop", map[string]string{"kid": key.ID}, nil
+	}
+	return "Bearer", nil, nil
+}
+
+// isHash reports whether this is a SHA-256 in base64url.
+func isHash(text string) bool {
+	hash, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(hash) == sha256.Size
 }
 
 // grantClaims returns the claims that the request's grant gives, those of RFC

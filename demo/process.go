@@ -20,10 +20,12 @@ import (
 var processCaddyfile string
 
 // Process is the demo in one process on loopback: the issuer and the backends
-// run here, the proxy wherever its Caddyfile is loaded.
+// run here, the proxy wherever its Caddyfile is loaded. The proxy's sites speak
+// TLS, as a client certificate can be shown only there.
 type Process struct {
 	Endpoints
-	// Directory holds the proxy's log files, SignInLog is that of the sign-ins.
+	// Directory holds the proxy's certificates and log files, SignInLog is that of
+	// the sign-ins.
 	Directory, SignInLog string
 	// ExchangeBackend and SharePointBackend are the addresses behind the proxy.
 	ExchangeBackend, SharePointBackend string
@@ -37,6 +39,9 @@ type Process struct {
 // StartProcess starts the issuer and the backends on free loopback ports, and
 // picks ports for the proxy's sites. Log files go to directory.
 func StartProcess(ctx context.Context, directory string) (*Process, error) {
+	if err := WriteCertificates(directory); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &Process{Directory: directory, SignInLog: filepath.Join(directory, "sign-in.log"), stop: cancel}
 	issuerListener, err := loopback()
@@ -44,6 +49,7 @@ func StartProcess(ctx context.Context, directory string) (*Process, error) {
 		cancel()
 		return nil, err
 	}
+	p.Authority = filepath.Join(directory, AuthorityFile)
 	p.Issuer = "http://" + issuerListener.Addr().String()
 	issuer, err := NewIssuer(p.Issuer)
 	if err != nil {
@@ -64,7 +70,7 @@ func StartProcess(ctx context.Context, directory string) (*Process, error) {
 		if err != nil {
 			return nil, errors.Join(err, p.Stop())
 		}
-		*site = "http://" + listener.Addr().String()
+		*site = fmt.Sprintf("https://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
 		if err := listener.Close(); err != nil { // the proxy takes the port over
 			return nil, errors.Join(err, p.Stop())
 		}

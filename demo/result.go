@@ -29,6 +29,8 @@ type result struct {
 	status int
 	// oauthError is the first `error` in the challenges.
 	oauthError string
+	// popNonce is the nonce that a signed request is to carry, if the server gave one.
+	popNonce string
 	// problem is the answer's problem document (RFC 9457), if it is one.
 	problem problem
 	// body is the answer's content.
@@ -46,6 +48,11 @@ type problem struct {
 
 func newResult(response *http.Response, body []byte) result {
 	got := result{status: response.StatusCode, oauthError: challengeError(response.Header), body: body}
+	for _, challenge := range client.Challenges(response.Header) {
+		if challenge.Scheme == "PoP" {
+			got.popNonce = challenge.Parameters["nonce"]
+		}
+	}
 	if strings.HasPrefix(response.Header.Get("Content-Type"), "application/problem+json") {
 		// A document that does not parse has no codes, and is not what is expected.
 		_ = json.Unmarshal(body, &got.problem)

@@ -5,10 +5,13 @@ package demo
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"text/tabwriter"
 	"time"
 )
@@ -29,6 +32,30 @@ type Endpoints struct {
 	Issuer string
 	// Exchange and SharePoint are the proxy's sites, not the backends.
 	Exchange, SharePoint string
+	// Authority is a PEM file with the authority of the sites' certificates, to be
+	// trusted besides the system's; empty if there is no need.
+	Authority string
+}
+
+// client returns an HTTP client that trusts the authority.
+func (e Endpoints) client() (*http.Client, error) {
+	if e.Authority == "" {
+		return http.DefaultClient, nil
+	}
+	document, err := os.ReadFile(e.Authority)
+	if err != nil {
+		return nil, fmt.Errorf("authority: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(document) {
+		return nil, fmt.Errorf("authority: %s has no certificate; expected PEM", e.Authority)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: transport}, nil
 }
 
 // Outcome is what came of one step of the scenario.
@@ -57,7 +84,8 @@ func AsExpected(outcomes []Outcome) bool {
 
 // Run lets the devices and thieves try everything once, against a proxy whose
 // policy is in the given phase, and prints a table of what came of it to w. All
-// requests go through httpClient; nil means [http.DefaultClient].
+// requests go through httpClient; nil means one that trusts e.Authority. Client
+// certificates can be shown only where its transport is net/http's own.
 //
 // It returns an error if the scenario could not be played: no token to be had, a
 // phase it does not know, ctx done, or w not writable. That something unexpected
@@ -67,12 +95,17 @@ func Run(ctx context.Context, w io.Writer, phase Phase, e Endpoints, httpClient 
 		return nil, fmt.Errorf("phase must be %s or %s", ReportOnly, On)
 	}
 	if httpClient == nil {
-		httpClient = http.DefaultClient
+		var err error
+		if httpClient, err = e.client(); err != nil {
+			return nil, err
+		}
+		defer httpClient.CloseIdleConnections()
 	}
 	cast, err := newCast(ctx, e, httpClient)
 	if err != nil {
 		return nil, err
 	}
+	defer cast.leave()
 	if err := cast.awaitProxy(ctx); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,8 @@ var (
 	anothersKey = expectation{http.StatusUnauthorized, "invalid_token", "1005"}
 	// badProof: any other failure of a proof, replay included.
 	badProof = expectation{http.StatusUnauthorized, "invalid_dpop_proof", "1005"}
+	// badSignedRequest: the same of a signed HTTP request.
+	badSignedRequest = expectation{http.StatusUnauthorized, "invalid_token", "1005"}
 )
 
 // document is what alice uploads.
@@ -54,6 +56,9 @@ func scenario() []step {
 		{"alice, bound device", "download report.docx", passes, download(file)},
 		{"carol, device new to the server", "GET /owa/", passes, asDevice(carol, http.MethodGet, owa, nil)},
 
+		{"dave, device with a certificate", "GET /owa/", passes, withCertificate(dave, owa)},
+		{"erin, signs her requests", "GET /owa/", passes, signed(erin, owa)},
+
 		{"bob, outside the pilot, no binding", "GET /owa/", passes, withBearer(owa, func(c *cast) string { return c.bobUnbound })},
 		{"break-glass account, no binding", "GET /owa/", passes, withBearer(owa, func(c *cast) string { return c.breakGlass })},
 		{"alice, old client without binding", "GET /owa/", unbound, withBearer(owa, func(c *cast) string { return c.aliceUnbound })},
@@ -62,15 +67,22 @@ func scenario() []step {
 		{"thief, stolen bound token", "GET /owa/, proof of own key", anothersKey, asDevice(thief, http.MethodGet, owa, nil)},
 		{"thief, recorded proof", "the same request again", badProof, replay(owa)},
 		{"thief, recorded proof", "on /owa/attachments", badProof, replay(exchange("/owa/attachments"))},
+		{"thief, dave's token", "GET /owa/, no certificate", withoutProof, withBearer(owa, func(c *cast) string { return c.dave.token })},
+		{"thief, dave's token", "GET /owa/, certificate of his own", anothersKey, withCertificate(daveThief, owa)},
+		{"thief, erin's signed request", "the same request again", badSignedRequest, replaySigned(erin, owa)},
+		{"thief, erin's token", "GET /owa/ as Bearer", withoutProof, withBearer(owa, func(c *cast) string { return c.erin.token })},
 		{"nobody", "GET /owa/ without credentials", noCredential, anonymous(owa)},
 		{"load balancer", "GET /owa/healthcheck.htm (exempt)", passes, anonymous(exchange("/owa/healthcheck.htm"))},
 	}
 }
 
 // The members of the cast with a key.
-func alice(c *cast) *device { return c.alice }
-func carol(c *cast) *device { return c.carol }
-func thief(c *cast) *device { return c.thief }
+func alice(c *cast) *device        { return c.alice }
+func carol(c *cast) *device        { return c.carol }
+func thief(c *cast) *device        { return c.thief }
+func dave(c *cast) *certified      { return c.dave }
+func daveThief(c *cast) *certified { return c.daveThief }
+func erin(c *cast) *signer         { return c.erin }
 
 // stolenToken is the token of alice's device, without its key.
 func stolenToken(c *cast) string { return c.alice.tokens[c.Exchange] }

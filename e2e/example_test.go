@@ -73,9 +73,11 @@ func policiesOf(t *testing.T, path string) []harness.Object {
 		case "{{.ExchangeBackend}}", "{{.SharePointBackend}}":
 			return "127.0.0.1:1"
 		case "{{.Exchange}}":
-			return "http://127.0.0.1:2"
+			return "https://localhost:2"
+		case "{{.SharePoint}}":
+			return "https://localhost:3"
 		}
-		return "http://127.0.0.1:3"
+		return "http://127.0.0.1:4"
 	})
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(file, []byte(filled), 0o600); err != nil {
