@@ -44,7 +44,7 @@ var mtlsCases = map[string]play{
 	"MTLS-004": {reason: "key_mismatch", send: func(s *stage) []harness.Response {
 		return s.overAll(bearer(s.certificateBound(x1())), harness.As(x2()))
 	}},
-	"MTLS-008": spoofing("X-Ssl-Client-Cert", "X-Client-Cert", "X-Arr-Clientcert", "Ssl-Client-Cert"),
+	"MTLS-008": spoofing("X-Ssl-Client-Cert", "X-Client-Cert", "X-Arr-Clientcert", "Ssl-Client-Cert", "Ssl_client_cert"),
 	"MTLS-009": spoofing("Client-Cert", "Client-Cert-Chain"),
 	"MTLS-010": {reason: "certificate_missing", code: 1008, send: func(s *stage) []harness.Response {
 		var responses []harness.Response
@@ -130,7 +130,7 @@ func spellings(identity harness.Identity) map[string]string {
 	urlPEM := url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: identity.DER()})))
 	return map[string]string{
 		"Client-Cert": ":" + der + ":", "Client-Cert-Chain": ":" + der + ":", "X-Arr-Clientcert": der, "X-Client-Cert": der,
-		"X-Ssl-Client-Cert": urlPEM, "Ssl-Client-Cert": urlPEM, "X-Forwarded-Client-Cert": `By=spiffe://mesh;Cert="` + urlPEM + `"`,
+		"X-Ssl-Client-Cert": urlPEM, "Ssl-Client-Cert": urlPEM, "Ssl_client_cert": urlPEM, "X-Forwarded-Client-Cert": `By=spiffe://mesh;Cert="` + urlPEM + `"`,
 		"X-Forwarded-Tls-Client-Cert": url.QueryEscape(der),
 	}
 }

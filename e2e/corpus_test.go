@@ -210,9 +210,8 @@ func TestEveryCaseIsPlayedOrExplained(t *testing.T) {
 	}
 }
 
-// schemes are those of the corpus that can be played so far. Signed requests
-// are held against theirs in package pop.
-var schemes = []string{"dpop", "jwt", "time", "http", "policy", "ops", "mtls"}
+// schemes are those of the corpus that can be played so far.
+var schemes = []string{"dpop", "jwt", "time", "http", "policy", "ops", "mtls", "shr"}
 
 // corpus reads the cases of these schemes by id.
 func corpus(t *testing.T) map[string]*corpusCase {

@@ -34,30 +34,42 @@ func TestEarlyDataIsRefused(t *testing.T) {
 				t.Fatalf("without a session to resume: status %d, early data %v", first.Status, early)
 			}
 			sessions.wait(t)
-			second, early := server.FirstFlight(t, config, world.Bound(http.MethodGet, "/early", server.Nonce(t)))
-			if !early {
-				t.Fatal("the server took no early data")
+			// A handshake that is over before the handler runs makes the data
+			// early no more: no replay can complete one. Some answer is in time.
+			for range 20 {
+				second, early := server.FirstFlight(t, config, world.Bound(http.MethodGet, "/early", server.Nonce(t)))
+				if !early {
+					t.Fatal("the server took no early data")
+				}
+				arrived := len(second.Arrivals())
+				switch {
+				case second.Status == test.status && arrived == test.arrives:
+					return
+				case second.Status != http.StatusOK || arrived != 1:
+					t.Fatalf("status %d, %d arrivals; want %d, %d", second.Status, arrived, test.status, test.arrives)
+				}
+				sessions.wait(t)
 			}
-			if arrived := len(second.Arrivals()); (second.Status != test.status || arrived != test.arrives) &&
-				(second.Status != http.StatusOK || arrived != 1) { // the handshake, which no replay can complete, was faster than the handler
-				t.Errorf("status %d, %d arrivals; want %d, %d", second.Status, arrived, test.status, test.arrives)
-			}
+			t.Errorf("never answered %d", test.status)
 		})
 	}
 }
 
-// sessions tells when the server has sent a session ticket.
+// sessions tells when a server has sent a session ticket, and presents the
+// last one to every server.
 type sessions struct {
 	tls.ClientSessionCache
 	stored chan struct{}
 }
 
 func newSessions() sessions {
-	return sessions{tls.NewLRUClientSessionCache(10), make(chan struct{}, 100)}
+	return sessions{tls.NewLRUClientSessionCache(1), make(chan struct{}, 100)}
 }
 
-func (s sessions) Put(key string, state *tls.ClientSessionState) {
-	s.ClientSessionCache.Put(key, state)
+func (s sessions) Get(string) (*tls.ClientSessionState, bool) { return s.ClientSessionCache.Get("") }
+
+func (s sessions) Put(_ string, state *tls.ClientSessionState) {
+	s.ClientSessionCache.Put("", state)
 	if state != nil {
 		s.stored <- struct{}{}
 	}

@@ -9,6 +9,6 @@ var elsewhere = map[string]string{
 	"TIME-019": "needs the Redis replay store",
 	"TIME-023": "needs several nodes, which come with the Redis replay store",
 	"TIME-024": "needs several nodes, which come with the Redis replay store",
-	"MTLS-023": "is early data like any other: TestEarlyDataIsRefused",
+	"MTLS-023": "has no early data: Caddy resumes no session where it asks for certificates (TestCertificatesAreNotResumed); other early data is in TestEarlyDataIsRefused",
 	"POL-018":  "needs the device directory",
 }

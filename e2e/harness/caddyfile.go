@@ -68,6 +68,7 @@ var caddyfile = template.Must(template.New("Caddyfile").Parse(`{
 				delete access_token
 			}
 			resp_headers>Dpop-Nonce delete
+			resp_headers>Www-Authenticate regexp nonce=[^,]* nonce=REDACTED
 		}
 	}
 {{.Options.Global}}

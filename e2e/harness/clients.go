@@ -54,6 +54,9 @@ type Request struct {
 	Path   string // with the query
 	Header http.Header
 	Body   string
+	// Stream is sent instead of Body, if it is not nil, and its length is not
+	// told beforehand.
+	Stream io.Reader
 }
 
 // Response is what came back.
@@ -97,7 +100,11 @@ func (s *Server) Try(protocol Protocol, request Request) (Response, error) {
 func (s *Server) through(client *http.Client, protocol Protocol, request Request) (Response, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	outgoing, err := http.NewRequestWithContext(ctx, request.Method, Origin+request.Path, strings.NewReader(request.Body))
+	var body io.Reader = strings.NewReader(request.Body)
+	if request.Stream != nil {
+		body = request.Stream
+	}
+	outgoing, err := http.NewRequestWithContext(ctx, request.Method, Origin+request.Path, body)
 	if err != nil {
 		return Response{}, err
 	}

@@ -4,8 +4,10 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -112,11 +114,12 @@ func (v *Visitor) Try(request Request) (Response, error) {
 
 // FirstFlight sends a GET over a new HTTP/3 connection as early as it can,
 // with a TLS configuration that holds the sessions to resume, and says
-// whether the server has taken it as early data.
+// whether the server has taken it as early data. One that the server would
+// not have is not sent again; there is no response then.
 func (s *Server) FirstFlight(t testing.TB, config *tls.Config, request Request) (response Response, early bool) {
 	t.Helper()
 	config = config.Clone()
-	config.RootCAs, config.ServerName = s.tls().RootCAs, Host
+	config.RootCAs, config.ServerName = s.tls().RootCAs, cmp.Or(config.ServerName, Host)
 	var connection *quic.Conn
 	transport := &http3.Transport{
 		TLSClientConfig: config,
@@ -136,6 +139,9 @@ func (s *Server) FirstFlight(t testing.TB, config *tls.Config, request Request) 
 	outgoing.Header = request.Header.Clone()
 	outgoing.Header.Set(IDHeader, id)
 	incoming, err := transport.RoundTrip(outgoing)
+	if errors.Is(err, quic.Err0RTTRejected) {
+		return Response{}, false
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
