@@ -22,6 +22,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -42,14 +43,19 @@ func command() (err error) {
 	quick := flag.Bool("quick", false, "only the hot path, in about a minute")
 	asJSON := flag.Bool("json", false, "write the report as JSON")
 	asMarkdown := flag.Bool("markdown", false, "write the report as Markdown")
-	requests := flag.Int("requests", 3000, "requests in a slice")
-	rounds := flag.Int("rounds", 9, "rounds, each with two slices of every side")
+	requests := flag.Int("requests", 0, "requests in a slice (default 3000, and 1500 with --quick)")
+	rounds := flag.Int("rounds", 0, "rounds, each with two slices of every side (default 9, and 4 with --quick)")
 	only := flag.String("only", "", "only scenarios whose name contains this")
 	profile := flag.String("profile", "", "instead of comparing, write profiles of the hot path into this folder")
 	flag.Parse()
-	if flag.NArg() > 0 || *requests < 1 || *rounds < 1 {
+	if flag.NArg() > 0 || *requests < 0 || *rounds < 0 {
 		return errors.New("expected flags only, with positive numbers; see --help")
 	}
+	set := settings{requests: 3000, rounds: 9}
+	if *quick {
+		set = settings{requests: 1500, rounds: 4}
+	}
+	set.requests, set.rounds = cmp.Or(*requests, set.requests), cmp.Or(*rounds, set.rounds)
 	began := time.Now()
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%4.0fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
@@ -74,7 +80,7 @@ func command() (err error) {
 			return err
 		}
 	}
-	report, err := arena.run(chosen, settings{*requests, *rounds}, say)
+	report, err := arena.run(chosen, set, say)
 	if err != nil {
 		return err
 	}

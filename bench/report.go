@@ -66,7 +66,7 @@ type settings struct{ requests, rounds int }
 // over the whole run and the comparison of a server with itself runs along.
 func (a *arena) run(scenarios []Scenario, set settings, say func(string, ...any)) (*Report, error) {
 	for _, s := range scenarios { // caches, connections and the heap are warm before it counts
-		if _, err := a.half(s, max(set.requests, crowdDevices), false); err != nil {
+		if _, err := a.half(s, max(set.requests, s.devices()), false); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,8 @@
 
 package main
 
+import "slices"
+
 // work is what is sent to a server.
 type work string
 
@@ -46,6 +48,14 @@ type Scenario struct {
 	Connections int
 	Sides       []Side
 	Figures     []Figure
+}
+
+// devices is how many devices take part.
+func (s Scenario) devices() int {
+	if slices.ContainsFunc(s.Sides, func(side Side) bool { return side.Work == ofCrowd }) {
+		return crowdDevices
+	}
+	return hotDevices
 }
 
 // connections is how many there are at a time: enough to keep one processor
