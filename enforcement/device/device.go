@@ -1,0 +1,54 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package device knows the devices that keys belong to. A proof shows that a
+// request comes from the holder of a key; a directory says which device that
+// is, whose it is, and whether it still counts. A Device is an immutable value
+// in the words of Microsoft Graph's `device`; directories hand them out.
+package device
+
+// Device is one record of a device directory. It is shared between requests and never changed.
+type Device struct {
+	// ID is Entra's device id (not the object id), as tokens name it in their `deviceid` claim.
+	ID string `json:"deviceId"`
+	// DisplayName is the device's name.
+	DisplayName string `json:"displayName,omitempty"`
+	// OperatingSystem and OperatingSystemVersion are as the device registered them, such as `Windows` and `10.0.22631.4037`.
+	OperatingSystem        string `json:"operatingSystem,omitempty"`
+	OperatingSystemVersion string `json:"operatingSystemVersion,omitempty"`
+	// TrustType is the kind of registration: `AzureAD` (joined), `ServerAD` (hybrid joined) or `Workplace` (registered).
+	TrustType string `json:"trustType,omitempty"`
+	// ProfileType is the kind of device: `RegisteredDevice`, `SecureVM`, `Printer`, `Shared` or `IoT`.
+	ProfileType string `json:"profileType,omitempty"`
+	// IsCompliant, IsManaged and AccountEnabled are nil where the directory does not say.
+	IsCompliant    *bool `json:"isCompliant,omitempty"`
+	IsManaged      *bool `json:"isManaged,omitempty"`
+	AccountEnabled *bool `json:"accountEnabled,omitempty"`
+	// DeviceOwnership is `Company` or `Personal`.
+	DeviceOwnership string `json:"deviceOwnership,omitempty"`
+	// EnrollmentProfileName names the profile by which the device was enrolled.
+	EnrollmentProfileName string `json:"enrollmentProfileName,omitempty"`
+	// Manufacturer, Model and MDMAppID describe the hardware and what manages it.
+	Manufacturer string `json:"manufacturer,omitempty"`
+	Model        string `json:"model,omitempty"`
+	MDMAppID     string `json:"mdmAppId,omitempty"`
+	// SystemLabels and PhysicalIDs are Graph's lists of labels and of ids.
+	SystemLabels []string `json:"systemLabels,omitempty"`
+	PhysicalIDs  []string `json:"physicalIds,omitempty"`
+	// ExtensionAttributes holds `extensionAttribute1` to `extensionAttribute15`.
+	ExtensionAttributes map[string]string `json:"extensionAttributes,omitempty"`
+	// RegisteredOwners holds the ids or names of the users whose device it is.
+	RegisteredOwners []string `json:"registeredOwners,omitempty"`
+	// Keys are the keys that the device has registered; none if the directory does not know them.
+	Keys []Key `json:"keys,omitempty"`
+}
+
+// Key is a key that a device has registered.
+type Key struct {
+	// Thumbprint is that of the public key (RFC 7638, SHA-256), in base64url.
+	Thumbprint string `json:"thumbprint,omitempty"`
+	// Certificate is the SHA-256 of the device's certificate, in base64url, as in `x5t#S256` (RFC 8705, section 3.1).
+	Certificate string `json:"x5t#S256,omitempty"`
+	// HardwareBacked says that the key is known to be kept by hardware, such as a TPM.
+	HardwareBacked bool `json:"hardwareBacked,omitempty"`
+}
