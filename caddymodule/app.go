@@ -45,6 +45,7 @@ type state struct {
 
 	mu        sync.Mutex
 	resources []policy.Resource // of the handlers that were provisioned with this app
+	namings   []naming          // where a Caddyfile's policies name resources
 }
 
 // CaddyModule returns the Caddy module information.

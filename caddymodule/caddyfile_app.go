@@ -20,8 +20,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		d.Next()
 		return nil, d.Err("token_protection: the global option is given twice; expected one block with everything in it")
 	}
+	d.Next()
+	file := d.File()
+	d.Reset()
 	app := new(App)
 	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	if err := app.checkResources(file); err != nil {
 		return nil, err
 	}
 	advise(caddy.Log().Named("token_protection"), app.Policies)
@@ -107,7 +113,7 @@ func (a *App) parseIssuer(d *caddyfile.Dispenser) error {
 	}
 	err := block(d, "issuer", map[string]parser{
 		"jwks_url":      checked(text(&issuer.JWKSURL, "an https URL"), soFar),
-		"jwks_file":     checked(text(&issuer.JWKSFile, "a path"), soFar),
+		"jwks_file":     inspected(checked(text(&issuer.JWKSFile, "a path"), soFar), issuer.inspectKeys),
 		"algorithms":    checked(list(&issuer.Algorithms, "names such as ES256"), soFar),
 		"token_types":   checked(list(&issuer.TokenTypes, "at+jwt, JWT or both"), soFar),
 		"claim*":        issuer.parseClaim,

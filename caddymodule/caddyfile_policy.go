@@ -44,7 +44,7 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 		"state":                word(&state, "off", "report_only", "on"),
 		"rollout":              parseRollout(&p),
 		"users":                both(parseUsers(conditions)),
-		"resources":            both(parseResources(conditions)),
+		"resources":            both(a.parseResources(conditions)),
 		"platforms":            both(parsePlatforms(conditions)),
 		"client_apps":          parseClientApps(conditions),
 		"require_hardware_key": parseHardwareKey(&p),
@@ -148,10 +148,11 @@ func parseUsers(conditions *policy.ConditionSet) (side, side) {
 		people(&users.ExcludeUsers, &users.ExcludeGroups, &users.ExcludeRoles)
 }
 
-func parseResources(conditions *policy.ConditionSet) (side, side) {
+func (a *App) parseResources(conditions *policy.ConditionSet) (side, side) {
 	applications := &conditions.Applications
 	into := func(names *[]string) side {
-		return func(_ *caddyfile.Dispenser, arguments []string) error {
+		return func(d *caddyfile.Dispenser, arguments []string) error {
+			a.namings = append(a.namings, naming{here(d), arguments})
 			for _, name := range arguments {
 				if name == "all" {
 					name = "All"

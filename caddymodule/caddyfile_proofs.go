@@ -114,9 +114,12 @@ func (i *Issuer) parseIntrospection(d *caddyfile.Dispenser) error {
 		return d.Errf("introspection: surplus argument %q; expected only the endpoint's https URL", d.Val())
 	}
 	if err := block(d, "introspection", map[string]parser{
-		"client_id":          text(&i.Introspection.ClientID, "an id"),
-		"client_secret":      exactly("one secret", &i.Introspection.ClientSecret),
-		"client_certificate": exactly("a certificate file and a key file", &i.Introspection.ClientCertificate, &i.Introspection.ClientKey),
+		"client_id":     text(&i.Introspection.ClientID, "an id"),
+		"client_secret": exactly("one secret", &i.Introspection.ClientSecret),
+		"client_certificate": inspected(exactly("a certificate file and a key file", &i.Introspection.ClientCertificate, &i.Introspection.ClientKey), func() error {
+			_, err := i.Introspection.certificate()
+			return err
+		}),
 	}); err != nil {
 		return err
 	}

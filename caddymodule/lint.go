@@ -22,9 +22,13 @@ func advise(logger *zap.Logger, policies []policy.Policy) {
 		return // reported where it was found
 	}
 	for _, warning := range set.Lint(nil, nil) {
-		text := warning.String()
-		if _, given := warned.LoadOrStore(text, true); !given {
-			logger.Warn(text)
-		}
+		warnOnce(logger, warning.String())
+	}
+}
+
+// warnOnce logs advice that was not given before.
+func warnOnce(logger *zap.Logger, text string) {
+	if _, given := warned.LoadOrStore(text, true); !given {
+		logger.Warn(text)
 	}
 }

@@ -4,7 +4,6 @@
 package caddymodule
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -224,9 +223,9 @@ func (i *Issuer) introspection(claims token.ClaimNames) (*token.Introspection, e
 	}
 	config.ClientSecret = secret
 	if configured.ClientCertificate != "" {
-		certificate, err := tls.LoadX509KeyPair(configured.ClientCertificate, configured.ClientKey)
+		certificate, err := configured.certificate()
 		if err != nil {
-			return nil, fmt.Errorf("client_certificate %s %s: %w; expected PEM files with a certificate and its key", configured.ClientCertificate, configured.ClientKey, err)
+			return nil, err
 		}
 		config.Certificate = &certificate
 	}
