@@ -76,7 +76,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}); err != nil {
 		return err
 	}
-	if err := h.checkDBSC(); err != nil {
+	if err := h.checkBlocks(); err != nil {
 		return start.WrapErr(err)
 	}
 	return finish(d, "token_protection")

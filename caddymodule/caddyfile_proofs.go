@@ -78,7 +78,7 @@ func (m *MTLS) parseDeviceCertificate(d *caddyfile.Dispenser) error {
 //
 //	pop {
 //		microsoft_compatible
-//		demand <query|headers|body>...
+//		demand <query|whole_query|headers|body>...
 //		nonce  <auto|required>
 //	}
 func (h *Handler) parsePoP(d *caddyfile.Dispenser) error {

@@ -283,8 +283,10 @@ type PoP struct {
 	// without regard to case, the path without slashes around it.
 	MicrosoftCompatible bool `json:"microsoft_compatible,omitempty"`
 
-	// What must be covered beyond method, host and path: `query`, `headers`,
-	// `body`. What is covered without being asked is verified too.
+	// What must be covered beyond method, host and path: `query` asks for a
+	// covered query, `whole_query` refuses parameters beside the covered ones
+	// too; `headers` and `body`. What is covered without being asked is
+	// verified too.
 	Demand []string `json:"demand,omitempty"`
 
 	// When a signed request must carry a nonce from this server: `auto`, only

@@ -4,17 +4,22 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // checkCORSOrigins wants origins as browsers write them (RFC 6454, section 6.1).
 func (h *Handler) checkCORSOrigins() error {
 	for _, origin := range h.CORSOrigins {
+		if strings.Contains(origin, "@") { // a password, which must not get into a log
+			return errors.New("cors_origins: userinfo is not allowed; expected an origin such as https://app.contoso.example")
+		}
 		u, err := url.Parse(origin)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || u.Scheme+"://"+u.Host != origin {
+		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
 			return fmt.Errorf("cors_origins: %q is not an origin; expected one such as https://app.contoso.example", origin)
 		}
 	}

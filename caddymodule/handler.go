@@ -114,14 +114,11 @@ func (h *Handler) setDefaults() {
 	}
 	setDefault(&h.DisplayName, h.Resource)
 	setDefault(&h.Forward, forwardUnchanged)
-	if len(h.Proofs) == 0 {
-		h.Proofs = defaultProofs
-	}
 }
 
 // check reports every mistake that can be seen without looking further.
 func (h *Handler) check() error {
-	problems := []error{h.checkResource(), h.checkProofs(), h.checkExempt(), h.checkPublicURL(), h.checkRealm(), h.checkCORSOrigins(), h.checkDBSC()}
+	problems := []error{h.checkResource(), h.checkProofs(), h.checkExempt(), h.checkPublicURL(), h.checkRealm(), h.checkCORSOrigins(), h.checkBlocks()}
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if !slices.Contains([]string{"", anonymousChallenge, anonymousAllow, anonymousProbe}, h.Anonymous) {
 		problem("anonymous: %q is not known; expected one of challenge, allow, probe", h.Anonymous)
@@ -157,13 +154,19 @@ func (h *Handler) checkProofs() error {
 	return h.PoP.check()
 }
 
-// checkDBSC wants the scheme and its block together.
-func (h *Handler) checkDBSC() error {
-	switch {
-	case h.accepts(proof.DBSC):
+// checkBlocks wants no block without its scheme, for nobody must believe that
+// what it demands is in force, and sessions to have theirs.
+func (h *Handler) checkBlocks() error {
+	for _, block := range []struct {
+		scheme  proof.Scheme
+		present bool
+	}{{proof.MTLS, h.MTLS != nil}, {proof.PoP, h.PoP != nil}, {proof.DBSC, h.DBSC != nil}} {
+		if block.present && !h.accepts(block.scheme) {
+			return fmt.Errorf("%s: not among the proofs; expected `proofs` to name it", block.scheme)
+		}
+	}
+	if h.accepts(proof.DBSC) {
 		return h.DBSC.check()
-	case h.DBSC != nil:
-		return errors.New("dbsc: not among the proofs; expected `proofs` to name it")
 	}
 	return nil
 }

@@ -31,7 +31,13 @@ var (
 )
 
 // accepts reports whether the resource accepts a scheme.
-func (h *Handler) accepts(scheme proof.Scheme) bool { return slices.Contains(h.Proofs, string(scheme)) }
+func (h *Handler) accepts(scheme proof.Scheme) bool {
+	proofs := h.Proofs
+	if len(proofs) == 0 {
+		proofs = defaultProofs
+	}
+	return slices.Contains(proofs, string(scheme))
+}
 
 // provisionSchemes gives the enforcer the verifiers of the accepted schemes.
 func (h *Handler) provisionSchemes(app *App, config *enforcement.Config) (err error) {
@@ -143,7 +149,7 @@ func (p *PoP) check() error {
 }
 
 // popParts are what a signed request can be asked to cover.
-var popParts = []string{"query", "headers", "body"}
+var popParts = []string{"query", "whole_query", "headers", "body"}
 
 // popVerifier makes the verifier of signed requests. Their memory is one of
 // its own, for they live longer than DPoP proofs.
@@ -176,9 +182,10 @@ func (a *App) popVerifier(configured *PoP) (*pop.Verifier, error) {
 		Algorithms: algorithms, ClockSkew: skew, RequireNonce: configured.Nonce == nonceRequired,
 		Nonces: nonces, Replay: replay, Microsoft: configured.MicrosoftCompatible,
 		Demand: pop.Demand{
-			Query:   slices.Contains(configured.Demand, "query"),
-			Headers: slices.Contains(configured.Demand, "headers"),
-			Body:    slices.Contains(configured.Demand, "body"),
+			Query:      slices.Contains(configured.Demand, "query"),
+			WholeQuery: slices.Contains(configured.Demand, "whole_query"),
+			Headers:    slices.Contains(configured.Demand, "headers"),
+			Body:       slices.Contains(configured.Demand, "body"),
 		},
 	})
 }

@@ -96,10 +96,11 @@ var profiles = map[string]harness.Options{
 		Handler:   "mtls {\ndevice_certificate {\nca {$DEVICE_CA}\n}\n}",
 		Neighbour: "respond public",
 	},
-	"P-SHR":        {},
-	"P-SHR(h)":     {Handler: "pop {\ndemand headers\n}"},
-	"P-SHR(b)":     {Handler: "pop {\ndemand body\n}"},
-	"P-SHR(nonce)": {Handler: "pop {\nnonce required\n}"},
+	"P-SHR":               {},
+	"P-SHR(strict_query)": {Handler: "pop {\ndemand whole_query\n}"},
+	"P-SHR(h)":            {Handler: "pop {\ndemand headers\n}"},
+	"P-SHR(b)":            {Handler: "pop {\ndemand body\n}"},
+	"P-SHR(nonce)":        {Handler: "pop {\nnonce required\n}"},
 }
 
 func TestCorpus(t *testing.T) {
