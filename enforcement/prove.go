@@ -59,6 +59,7 @@ func (e *Enforcer) proveKeys(d *Decision, r *Request, excuseNonce bool, now time
 		}, now)
 	case confirmation.SignedRequest != nil:
 		d.Binding, why = e.PoP.Verify(d.signed, &pop.Request{
+			Context:       r.HTTP.Context(),
 			Method:        r.HTTP.Method,
 			URL:           r.URL,
 			RawQuery:      r.SentQuery,
@@ -145,7 +146,7 @@ func (e *Enforcer) advise(d *Decision, now time.Time) {
 		d.Nonce = e.memory(d.Credential.Scheme == SchemePoP).Nonce(now)
 	case reason.KeySetUnavailable:
 		d.RetryAfter = token.FetchPause
-	case reason.IntrospectionUnavailable:
+	case reason.IntrospectionUnavailable, reason.BodiesHeld:
 		d.RetryAfter = retrySoon
 	case reason.ReplayQuota:
 		d.RetryAfter = quotaPause

@@ -116,6 +116,7 @@ var answers = map[Reason]Answer{
 	ProofQuery:   badProof,
 	ProofHeaders: badProof,
 	ProofBody:    badProof,
+	BodiesHeld:   unavailable,
 	BodyTooLarge: {http.StatusRequestEntityTooLarge, "", CodeOther, detailProof},
 
 	SessionGrace:      unprovenSession,

@@ -122,6 +122,8 @@ const (
 	ProofBody Reason = "proof_body"
 	// BodyTooLarge: a signed HTTP request covers a body that is longer than what is held back to be verified.
 	BodyTooLarge Reason = "body_too_large"
+	// BodiesHeld: so many bodies of signed HTTP requests are held back that there is no room for this one.
+	BodiesHeld Reason = "bodies_held"
 	// CertificateMissing: the request came without a client certificate.
 	CertificateMissing Reason = "certificate_missing"
 	// CertificateMalformed: a trusted terminator forwarded something that is not one certificate.

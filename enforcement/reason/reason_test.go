@@ -109,7 +109,7 @@ var contract = []struct {
 	{"nonce missing, unknown, stale, where required", 401, "use_dpop_nonce", 1005, []Reason{NonceMissing, NonceStale}},
 	{"key not hardware-backed where required", 403, "access_denied", 1004, []Reason{HardwareKey}},
 	{"one key exceeds its replay quota", 429, "", 1005, []Reason{ReplayQuota}},
-	{"a dependency is down and the posture is fail-closed", 503, "", 1005, []Reason{KeySetUnavailable, IntrospectionUnavailable}},
+	{"a dependency is down and the posture is fail-closed", 503, "", 1005, []Reason{KeySetUnavailable, IntrospectionUnavailable, BodiesHeld}},
 	{"TLS early data", 425, "", 1005, []Reason{EarlyData}},
 	{"CONNECT, TRACE", 405, "", 1005, []Reason{MethodRefused}},
 	{"an unexpected failure of our own", 500, "", 1005, []Reason{Internal}},

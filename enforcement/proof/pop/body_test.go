@@ -5,12 +5,14 @@ package pop
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 )
@@ -180,6 +182,32 @@ func TestLimitAtTheEndOfAChunk(t *testing.T) {
 			t.Errorf("%d octets and %v are left of %d", len(after), err, length)
 		}
 	}
+}
+
+// What all requests together hold back is bounded, too; whoever finds no room
+// loses nothing of his body, and the room comes back when a request ends.
+func TestBodiesTogetherAreBounded(t *testing.T) {
+	d := deviceOf(t, 1)
+	b := newBench(t, func(config *Config) { config.MaxBody, config.MaxHeld = 2*firstChunk, 4*firstChunk })
+	text := strings.Repeat("x", firstChunk+1)
+	shr := d.shr(t, map[string]any{"b": hashOf(text)})
+	first, end := context.WithCancel(t.Context())
+	send := func(ctx context.Context, want reason.Reason) {
+		t.Helper()
+		r := request(t, d).withBody(strings.NewReader(text))
+		r.Context = ctx
+		b.expect(shr, r, want)
+		if after, err := io.ReadAll(*r.Body); err != nil || string(after) != text {
+			t.Errorf("%d octets and %v are left of %d", len(after), err, len(text))
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		send(first, reason.None)
+		send(t.Context(), reason.BodiesHeld)
+		end()
+		synctest.Wait()
+		send(t.Context(), reason.None)
+	})
 }
 
 // once fails once and then pretends that nothing happened.

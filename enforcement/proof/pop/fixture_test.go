@@ -229,7 +229,7 @@ func requestTo(t testing.TB, d *device, url string) *Request {
 		t.Fatal(err)
 	}
 	_, query, _ := strings.Cut(url, "?")
-	return &Request{Method: "GET", URL: u, RawQuery: query, Header: http.Header{}, Confirmed: &d.key.Thumbprint}
+	return &Request{Context: t.Context(), Method: "GET", URL: u, RawQuery: query, Header: http.Header{}, Confirmed: &d.key.Thumbprint}
 }
 
 // withBody gives the request a body of unknown length.

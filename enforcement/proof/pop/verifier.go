@@ -4,6 +4,7 @@
 package pop
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ const (
 	DefaultMaxAge    = 300 * time.Second
 	DefaultClockSkew = 15 * time.Second
 	DefaultMaxBody   = 10 << 20
+	DefaultMaxHeld   = 256 << 20
 )
 
 // Config is what a Verifier is made of.
@@ -51,6 +53,9 @@ type Config struct {
 	// MaxBody is how many octets of a body that b covers are held back to be
 	// verified; 0 means [DefaultMaxBody].
 	MaxBody int64
+	// MaxHeld is how many octets of all such bodies are held back at any one
+	// time; 0 means [DefaultMaxHeld].
+	MaxHeld int64
 }
 
 // Demand says what a signed request must cover beyond method, host and path.
@@ -70,6 +75,7 @@ type Demand struct {
 // Verifier verifies signed requests. It is safe for concurrent use.
 type Verifier struct {
 	Config
+	room *room
 }
 
 // Memory is what the verifier knows of spent requests. A nonce that the client
@@ -86,11 +92,14 @@ func New(config Config) (*Verifier, error) {
 	if config.MaxBody == 0 {
 		config.MaxBody = DefaultMaxBody
 	}
+	if config.MaxHeld == 0 {
+		config.MaxHeld = DefaultMaxHeld
+	}
 	if config.MaxAge < 0 || config.ClockSkew < 0 {
 		return nil, fmt.Errorf("signed requests: max_age %v and clock_skew %v: expected positive durations", config.MaxAge, config.ClockSkew)
 	}
-	if config.MaxBody < 0 {
-		return nil, fmt.Errorf("signed requests: a body limit of %d octets: expected a positive number", config.MaxBody)
+	if config.MaxBody < 0 || config.MaxHeld < config.MaxBody {
+		return nil, fmt.Errorf("signed requests: body limits of %d octets each and %d for all: expected a positive number, and one that is no smaller", config.MaxBody, config.MaxHeld)
 	}
 	if config.Nonces == nil || config.Replay == nil {
 		return nil, errors.New("signed requests: nonces and replay set are required")
@@ -98,11 +107,15 @@ func New(config Config) (*Verifier, error) {
 	if len(config.Algorithms) == 0 {
 		config.Algorithms = jose.Algorithms()
 	}
-	return &Verifier{config}, nil
+	v := &Verifier{Config: config, room: new(room)}
+	v.room.left.Store(config.MaxHeld)
+	return v, nil
 }
 
 // Request is what a signed request is held against.
 type Request struct {
+	// Context ends with the request: a body that was held back is then let go.
+	Context context.Context
 	// Method and URL are the request's own.
 	Method string
 	URL    target.URL
@@ -164,7 +177,7 @@ func (v *Verifier) Verify(s *SignedRequest, r *Request, now time.Time) (proof.Bi
 		return binding, why
 	}
 	if c.hasBody {
-		return binding, c.matchBody(r, v.MaxBody)
+		return binding, v.matchBody(c, r)
 	}
 	return binding, reason.None
 }
