@@ -36,6 +36,7 @@ type guard struct {
 	metadata  resourceMetadata
 	sessions  *dbsc.Engine // nil unless the resource accepts bound sessions
 	counters  *counters
+	events    announcements
 	forged    []string // headers that only a configured terminator may send
 	now       func() time.Time
 }
@@ -80,6 +81,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Policies: policies, Tokens: app.tokens, Log: app.signIns,
 	}
 	if err := h.provisionSchemes(app, &config); err != nil {
+		return err
+	}
+	if err := h.provisionEvents(ctx, app); err != nil {
 		return err
 	}
 	if h.enforcer, err = enforcement.New(config); err != nil {
@@ -244,9 +248,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // notice logs what an administrator should know at once.
 func (h *Handler) notice(decision *enforcement.Decision) {
+	h.events.announce(h.Resource, decision)
 	if decision.BreakGlass && decision.Recorded {
 		h.logger.Warn("an excluded account used the resource without proof of possession",
-			zap.String("resource", h.Resource), zap.String("user_id", decision.Claims.UserID))
+			zap.String("resource", h.Resource), zap.String("user_id", userOf(decision)))
 	}
 	if decision.Panicked {
 		h.logger.Error("a request could not be judged because of an unexpected failure", zap.String("correlation_id", decision.CorrelationID()))

@@ -195,7 +195,7 @@ func (e *Enforcer) judge(d *Decision, r *Request) {
 		d.Reason = reason.HardwareKey
 	}
 	d.Allow = !e.enforcing || !e.blocks(d, &context)
-	d.BreakGlass = d.Allow && e.enforcing && d.Claims != nil && !d.Bound && e.Policies.Excluded(&context)
+	d.BreakGlass = d.Allow && e.enforcing && context.Known && !d.Bound && e.Policies.Excluded(&context)
 }
 
 // blocks is the decision where some policy is on. A request without a valid
