@@ -69,7 +69,7 @@ type counters struct {
 	resource     string
 	results      [schemeCount][resultCount][codeCount]atomic.Pointer[prometheus.Counter]
 	reasons      map[reason.Reason]prometheus.Counter
-	policies     []map[policy.Result]prometheus.Counter
+	policies     [][policy.Results + 1]prometheus.Counter // by policy and result
 	breakGlass   prometheus.Counter
 	panics       prometheus.Counter
 	verification prometheus.Observer
@@ -88,11 +88,6 @@ var (
 	codeLabels   = [codeCount]int{reason.CodeBound, reason.CodeNoBinding, reason.CodeNotHardware, reason.CodeOther, reason.CodeNoProof}
 )
 
-var policyResultLabels = []policy.Result{
-	policy.Success, policy.Failure, policy.NotApplied, policy.NotEnabled,
-	policy.ReportOnlySuccess, policy.ReportOnlyFailure, policy.ReportOnlyNotApplied,
-}
-
 func newCounters(resource string, policies *policy.Set) *counters {
 	c := &counters{
 		resource:     resource,
@@ -105,9 +100,9 @@ func newCounters(resource string, policies *policy.Set) *counters {
 		c.reasons[why] = reasons.WithLabelValues(resource, string(why))
 	}
 	for _, id := range policies.IDs() {
-		byResult := make(map[policy.Result]prometheus.Counter, len(policyResultLabels))
-		for _, result := range policyResultLabels {
-			byResult[result] = policyResults.WithLabelValues(resource, id, string(result))
+		var byResult [policy.Results + 1]prometheus.Counter
+		for result := policy.Success; int(result) <= policy.Results; result++ {
+			byResult[result] = policyResults.WithLabelValues(resource, id, result.String())
 		}
 		c.policies = append(c.policies, byResult)
 	}

@@ -11,15 +11,15 @@ import (
 
 // context is what policies may know of the request.
 func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
-	agent := r.HTTP.UserAgent()
-	context := policy.Context{
-		Resource:  e.Resource.Name,
-		ClientApp: policy.ClientAppOf(agent, r.HTTP.URL.Path),
-		Bound:     d.proven(),
+	context := policy.Context{Resource: e.Resource.Name, Bound: d.proven()}
+	if e.Policies.NeedsClientApp() {
+		context.ClientApp = clientApp(r)
+	}
+	if e.Policies.NeedsPlatform() {
+		context.Platform = platform(d, r)
 	}
 	claims := d.Claims
 	if claims == nil {
-		context.Platform = policy.PlatformOf(agent)
 		if d.Session != nil && d.Session.User != "" {
 			context.Known, context.UserID, context.User = true, d.Session.User, d.Session.User
 		}
@@ -30,10 +30,22 @@ func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
 	context.Groups, context.Roles = claims.Groups, claims.Roles
 	context.GroupsIndeterminate, context.Guest = claims.GroupsCut, claims.Guest
 	context.HardwareKey = claims.Confirmation.Hardware
-	if context.Platform = platformNamed(claims.Platform); context.Platform == "" {
-		context.Platform = policy.PlatformOf(agent)
-	}
 	return context
+}
+
+// clientApp guesses the kind of client.
+func clientApp(r *Request) policy.ClientApp {
+	return policy.ClientAppOf(r.HTTP.UserAgent(), r.HTTP.URL.Path)
+}
+
+// platform is the one that the token names, else what the user agent claims.
+func platform(d *Decision, r *Request) policy.Platform {
+	if d.Claims != nil {
+		if named := platformNamed(d.Claims.Platform); named != "" {
+			return named
+		}
+	}
+	return policy.PlatformOf(r.HTTP.UserAgent())
 }
 
 // platformNamed reads the platform that the issuer put into the token.

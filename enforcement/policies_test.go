@@ -22,7 +22,7 @@ func asLinux(r *Request) *Request {
 func outcomes(d *Decision) map[string]policy.Result {
 	all := map[string]policy.Result{}
 	for i := range d.Outcomes {
-		all[d.Outcomes[i].Name] = d.Outcomes[i].Result
+		all[d.Outcomes[i].Policy.Name] = d.Outcomes[i].Result
 	}
 	return all
 }

@@ -46,10 +46,7 @@ func signature(outcomes []policy.Outcome) uint64 {
 	hash := uint64(14695981039346656037)
 	for i := range outcomes {
 		o := &outcomes[i]
-		for j := 0; j < len(o.Result); j++ {
-			hash = (hash ^ uint64(o.Result[j])) * 1099511628211
-		}
-		hash = (hash ^ uint64(o.Satisfied)<<8 ^ uint64(o.NotSatisfied)) * 1099511628211
+		hash = (hash ^ uint64(o.Result)<<32 ^ uint64(o.Satisfied)<<16 ^ uint64(o.NotSatisfied)) * 1099511628211
 	}
 	return hash
 }
@@ -77,9 +74,8 @@ func (e *Enforcer) signIn(d *Decision, r *Request, kind *signin.Kind, now time.T
 	if record.ResourceIdentity == "" {
 		record.ResourceIdentity = e.Resource.Name
 	}
-	context := e.context(d, r)
-	record.ClientAppUsed = string(context.ClientApp)
-	record.DeviceDetail.OperatingSystem = string(context.Platform)
+	record.ClientAppUsed = string(clientApp(r))
+	record.DeviceDetail.OperatingSystem = string(platform(d, r))
 	if d.Bound {
 		record.TokenProtectionStatusDetails.SignInSessionStatus = signin.Bound
 		record.ProofScheme = string(d.Binding.Scheme)
@@ -131,9 +127,9 @@ func results(outcomes []policy.Outcome) []signin.PolicyResult {
 	for i := range outcomes {
 		o := &outcomes[i]
 		list[i] = signin.PolicyResult{
-			ID:                     o.ID,
-			DisplayName:            o.Name,
-			Result:                 string(o.Result),
+			ID:                     o.Policy.ID,
+			DisplayName:            o.Policy.Name,
+			Result:                 o.Result.String(),
 			ConditionsSatisfied:    o.Satisfied.String(),
 			ConditionsNotSatisfied: o.NotSatisfied.String(),
 		}

@@ -33,13 +33,15 @@ type Set struct {
 	// users, groups and roles number the values that policies name; words is the length of a set of such numbers.
 	users, groups, roles map[string]int
 	words                int
-	resources            []Resource
-	targets              map[string]target
+	// asks holds the conditions that some policy that is not off has configured.
+	asks      Conditions
+	resources []Resource
+	targets   map[string]target
 }
 
 // compiled is a policy as Evaluate wants it: every list has become a mask.
 type compiled struct {
-	template   Outcome // id, name and state
+	identity   *Identity
 	people     people
 	apps       applications
 	platforms  mask
@@ -96,14 +98,18 @@ func Compile(policies []Policy, resources []Resource) (*Set, error) {
 		return nil, errors.Join(problems...)
 	}
 	for _, p := range s.source {
-		s.policies = append(s.policies, s.compile(p))
+		c := s.compile(p)
+		if p.State != Off {
+			s.asks |= c.configured
+		}
+		s.policies = append(s.policies, c)
 	}
 	return s.WithResources(resources), nil
 }
 
 func (s *Set) compile(p Policy) compiled {
 	c := compiled{
-		template:  Outcome{ID: p.ID, Name: p.DisplayName, State: p.State},
+		identity:  &Identity{ID: p.ID, Name: p.DisplayName, State: p.State},
 		people:    s.people(p.Conditions.Users),
 		apps:      compileApplications(p.Conditions.Applications),
 		platforms: everything,
@@ -145,6 +151,14 @@ func (s *Set) WithResources(resources []Resource) *Set {
 
 // Len returns the number of policies: how many outcomes Evaluate appends.
 func (s *Set) Len() int { return len(s.policies) }
+
+// NeedsPlatform says whether some policy asks for the request's platform: else Context.Platform changes no outcome, and need
+// not be found out.
+func (s *Set) NeedsPlatform() bool { return s.asks&ConditionDevicePlatform != 0 }
+
+// NeedsClientApp says whether some policy asks for the kind of client: else Context.ClientApp changes no outcome, and need
+// not be found out.
+func (s *Set) NeedsClientApp() bool { return s.asks&ConditionClientType != 0 }
 
 // UnknownResources returns, sorted, the applications that some policy includes or excludes and that are neither one of
 // Graph's words, nor a GUID, nor the name or application id of one of known or of WellKnown: misspelt names, most

@@ -3,6 +3,8 @@
 
 package policy
 
+import "slices"
+
 // Context is what policies may know of one request.
 type Context struct {
 	// Known says that the request carries a valid token, and so has a user. Without one, the user condition of every
@@ -35,17 +37,19 @@ type Context struct {
 }
 
 // Evaluate appends one outcome per policy to dst, in the configured order, and returns it. It allocates nothing if dst
-// has room for Len outcomes (and policies name fewer than a thousand users, groups and roles).
+// has room for Len outcomes (and policies name fewer than a thousand users, groups and roles); else it makes that room
+// at once.
 func (s *Set) Evaluate(dst []Outcome, c *Context) []Outcome {
 	var scratch [stackWords]uint64
 	who := s.subject(c, scratch[:])
 	platform, client := c.Platform.bit(), c.ClientApp.bit()
 	resource := s.targets[c.Resource].matches
+	dst = slices.Grow(dst, len(s.policies))
 	for i := range s.policies {
 		p := &s.policies[i]
-		dst = append(dst, p.template)
+		dst = append(dst, Outcome{Policy: p.identity})
 		o := &dst[len(dst)-1]
-		if o.State == Off {
+		if p.identity.State == Off {
 			o.Result = NotEnabled
 			continue
 		}
@@ -105,11 +109,11 @@ func (p *compiled) conclude(o *Outcome, c *Context) {
 	}
 }
 
-type resultNames struct{ success, failure, notApplied Result }
+type verdicts struct{ success, failure, notApplied Result }
 
 var (
-	enforcedResults   = resultNames{Success, Failure, NotApplied}
-	reportOnlyResults = resultNames{ReportOnlySuccess, ReportOnlyFailure, ReportOnlyNotApplied}
+	enforcedResults   = verdicts{Success, Failure, NotApplied}
+	reportOnlyResults = verdicts{ReportOnlySuccess, ReportOnlyFailure, ReportOnlyNotApplied}
 )
 
 // targets says whether the i-th policy's application condition matches the request's resource; resource is that
@@ -122,7 +126,7 @@ func (p *compiled) targets(resource []bool, i int, c *Context) bool {
 }
 
 // enforcing says whether the policy is enforced for anybody.
-func (p *compiled) enforcing() bool { return p.template.State == On && p.rollout.share > 0 }
+func (p *compiled) enforcing() bool { return p.identity.State == On && p.rollout.share > 0 }
 
 // enforcedFor says whether the policy is enforced for the request's user. A request without a user is inside the share:
 // else leaving the token away would be a way out of it.

@@ -335,10 +335,10 @@ func largestShareWithout(t *testing.T, c *Context) int {
 
 func TestOutcomesComeInTheConfiguredOrderAfterWhatIsThere(t *testing.T) {
 	s := mustCompile(t, plain(named("C")), plain(named("A"), state(Off)), plain(named("B"), state(ReportOnly)))
-	outcomes := s.Evaluate([]Outcome{{Name: "before"}}, ann())
+	outcomes := s.Evaluate([]Outcome{{Policy: &Identity{Name: "before"}}}, ann())
 	var names []string
 	for _, o := range outcomes {
-		names = append(names, o.Name+"/"+o.ID)
+		names = append(names, o.Policy.Name+"/"+o.Policy.ID)
 	}
 	if want := []string{"before/", "C/c", "A/a", "B/b"}; !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)

@@ -7,7 +7,7 @@ package policy
 func (s *Set) IDs() []string {
 	ids := make([]string, len(s.policies))
 	for i := range s.policies {
-		ids[i] = s.policies[i].template.ID
+		ids[i] = s.policies[i].identity.ID
 	}
 	return ids
 }

@@ -19,9 +19,9 @@ var testResources = []Resource{
 }
 
 func naive(p Policy, c *Context, inShare bool) Outcome {
-	o := Outcome{ID: p.ID, Name: p.DisplayName, State: p.State}
+	o := Outcome{Policy: &Identity{ID: p.ID, Name: p.DisplayName, State: p.State}}
 	if p.State == "disabled" {
-		o.Result = "notEnabled"
+		o.Result = NotEnabled
 		return o
 	}
 	var uncertain bool
@@ -43,18 +43,25 @@ func naive(p Policy, c *Context, inShare bool) Outcome {
 	o.Enforced = p.State == "enabled" && inShare
 	switch {
 	case o.NotSatisfied > 0:
-		o.Result = "notApplied"
+		o.Result = NotApplied
 	case c.Bound && (c.HardwareKey || !p.TokenProtection.RequireHardwareKey):
-		o.Result = "success"
+		o.Result = Success
 	default:
-		o.Result = "failure"
+		o.Result = Failure
 		o.HardwareKeyMissing = c.Bound
 	}
-	o.Indeterminate = uncertain && o.Result != "notApplied"
+	o.Indeterminate = uncertain && o.Result != NotApplied
 	if !o.Enforced {
-		o.Result = map[Result]Result{"notApplied": "reportOnlyNotApplied", "success": "reportOnlySuccess", "failure": "reportOnlyFailure"}[o.Result]
+		o.Result = map[Result]Result{NotApplied: ReportOnlyNotApplied, Success: ReportOnlySuccess, Failure: ReportOnlyFailure}[o.Result]
 	}
 	return o
+}
+
+// same compares outcomes of different sets.
+func same(a, b Outcome) bool {
+	sameIdentity := *a.Policy == *b.Policy
+	a.Policy = b.Policy
+	return sameIdentity && a == b
 }
 
 func naiveApplications(a Applications, resource string) bool {
@@ -238,7 +245,7 @@ func TestEvaluateAgreesWithTheNaiveReading(t *testing.T) {
 			percent := p.TokenProtection.RolloutPercent
 			inShare := percent == nil || *percent > 0 && (!c.Known || newRollout(p).has(c))
 			want := naive(p, c, inShare)
-			if got != want {
+			if !same(got, want) {
 				t.Fatalf("policy %+v\ncontext %+v\ngot  %+v\nwant %+v", p, c, got, want)
 			}
 			results[got.Result]++
@@ -313,11 +320,11 @@ func TestPolicyOrderNeverMatters(t *testing.T) {
 		one, other := w.set(t, policies), w.set(t, shuffled)
 		byID := map[string]Outcome{}
 		for _, o := range one.Evaluate(nil, c) {
-			byID[o.ID] = o
+			byID[o.Policy.ID] = o
 		}
 		for i, o := range other.Evaluate(nil, c) {
-			if o.ID != shuffled[i].ID || o != byID[o.ID] {
-				t.Fatalf("shuffled, %+v became %+v", byID[o.ID], o)
+			if o.Policy.ID != shuffled[i].ID || !same(o, byID[o.Policy.ID]) {
+				t.Fatalf("shuffled, %+v became %+v", byID[o.Policy.ID], o)
 			}
 		}
 		if one.Targets(c.Resource) != other.Targets(c.Resource) ||

@@ -3,12 +3,10 @@
 
 package policy
 
-// Outcome is what one policy makes of one request.
+// Outcome is what one policy makes of one request. It is small, because a request carries one for every policy there is.
 type Outcome struct {
-	// ID and Name are the policy's, State its configured state.
-	ID    string
-	Name  string
-	State State
+	// Policy says whose outcome this is. It is shared by all outcomes of that policy and never changes.
+	Policy *Identity
 	// Result is the verdict, in the words of Entra's sign-in log. It is a report-only one where the policy is report-only
 	// for this user, be it by state or by rollout share.
 	Result Result
@@ -26,26 +24,56 @@ type Outcome struct {
 	HardwareKeyMissing bool
 }
 
+// Identity is what logs and metrics call a policy.
+type Identity struct {
+	// ID and Name are the policy's id and display name.
+	ID   string
+	Name string
+	// State is the policy's configured state.
+	State State
+}
+
 // Blocks says whether this outcome alone blocks the request.
 func (o *Outcome) Blocks() bool { return o.Enforced && o.Result == Failure }
 
-// Result is the verdict of one policy: Graph's appliedConditionalAccessPolicyResult.
-type Result string
+// Result is the verdict of one policy. String gives its name in Graph's appliedConditionalAccessPolicyResult.
+type Result uint8
 
 const (
 	// Success: the policy applies and the request is bound as it asks.
-	Success Result = "success"
+	Success Result = iota + 1
 	// Failure: the policy applies and the request is not bound as it asks.
-	Failure Result = "failure"
+	Failure
 	// NotApplied: some condition of the policy does not match.
-	NotApplied Result = "notApplied"
+	NotApplied
 	// NotEnabled: the policy is off.
-	NotEnabled Result = "notEnabled"
+	NotEnabled
 	// ReportOnlySuccess, ReportOnlyFailure and ReportOnlyNotApplied are the same verdicts where they are only recorded.
-	ReportOnlySuccess    Result = "reportOnlySuccess"
-	ReportOnlyFailure    Result = "reportOnlyFailure"
-	ReportOnlyNotApplied Result = "reportOnlyNotApplied"
+	ReportOnlySuccess
+	ReportOnlyFailure
+	ReportOnlyNotApplied
 )
+
+// Results is how many results there are, and the largest of them.
+const Results = int(ReportOnlyNotApplied)
+
+var resultNames = [...]string{
+	Success:              "success",
+	Failure:              "failure",
+	NotApplied:           "notApplied",
+	NotEnabled:           "notEnabled",
+	ReportOnlySuccess:    "reportOnlySuccess",
+	ReportOnlyFailure:    "reportOnlyFailure",
+	ReportOnlyNotApplied: "reportOnlyNotApplied",
+}
+
+// String returns the result's name in Entra's sign-in log, and "" for what is no result.
+func (r Result) String() string {
+	if int(r) < len(resultNames) {
+		return resultNames[r]
+	}
+	return ""
+}
 
 // SessionControl is the name that sign-in records have for the control that these policies enforce.
 const SessionControl = "SignInTokenProtection"
