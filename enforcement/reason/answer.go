@@ -11,11 +11,17 @@ const (
 	CodeBound = 0
 	// CodeNoBinding (1002): there is nothing to prove: no token, or a token without a confirmation.
 	CodeNoBinding = 1002
+	// CodeDevice (1003): the device's registration does not do, or the key is not its own.
+	CodeDevice = 1003
 	// CodeNotHardware (1004): the key is not known to be hardware-backed.
 	CodeNotHardware = 1004
 	// CodeOther (1005): any other reason.
 	CodeOther = 1005
-	// CodeNoProof (1008): a bound token came without the proof it owes.
+	// CodeVersion (1006): the version of the operating system or of the client is not supported.
+	CodeVersion = 1006
+	// CodeOwner (1007): the device is registered to another user.
+	CodeOwner = 1007
+	// CodeNoProof (1008): a bound token came without the proof it owes, or the client is not one that can prove.
 	CodeNoProof = 1008
 )
 
@@ -50,6 +56,9 @@ const (
 	detailSession    = "The session is not usable without proof of possession of the key it is bound to. Sign in again."
 	detailUnbound    = "This resource requires an access token that is bound to the device."
 	detailNonce      = "The proof must carry a nonce from this server."
+	detailDevice     = "This resource requires a device that is registered and in good standing."
+	detailVersion    = "This resource requires a newer version of the operating system or of the application."
+	detailOwner      = "The device is not registered to the user of the access token."
 	detailBusy       = "The request cannot be verified at the moment."
 )
 
@@ -62,6 +71,8 @@ var (
 	unavailable = Answer{http.StatusServiceUnavailable, "", CodeOther, detailBusy}
 	// unprovenSession has no challenge: a browser can do nothing with one.
 	unprovenSession = Answer{http.StatusUnauthorized, "", CodeNoProof, detailSession}
+	badDevice       = Answer{http.StatusForbidden, AccessDenied, CodeDevice, detailDevice}
+	oldVersion      = Answer{http.StatusForbidden, AccessDenied, CodeVersion, detailVersion}
 	missing         = Answer{http.StatusUnauthorized, "", CodeNoBinding, detailUnbound}
 )
 
@@ -132,6 +143,19 @@ var answers = map[Reason]Answer{
 
 	ReplayQuota: {http.StatusTooManyRequests, "", CodeOther, "Too many requests from this device."},
 	HardwareKey: {http.StatusForbidden, AccessDenied, CodeNotHardware, "This resource requires a hardware-backed device key."},
+
+	DeviceUnknown:     badDevice,
+	DeviceDisabled:    badDevice,
+	DeviceUnsupported: badDevice,
+	KeyNotRegistered:  badDevice,
+	DeviceOwner:       {http.StatusForbidden, AccessDenied, CodeOwner, detailOwner},
+	SystemVersion:     oldVersion,
+	ClientVersion:     oldVersion,
+	ClientUnsupported: {http.StatusForbidden, AccessDenied, CodeNoProof, "This application cannot be used with this resource."},
+	DeviceRevoked:     badDevice,
+	KeyRevoked:        badDevice,
+
+	DirectoryUnavailable: unavailable,
 
 	Internal: {http.StatusInternalServerError, "", CodeOther, detailBusy},
 }

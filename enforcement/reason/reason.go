@@ -146,5 +146,31 @@ const (
 	HardwareKey Reason = "hardware_key"
 )
 
+// Device: what the directory and the requirements say of the device behind a proof.
+const (
+	// DeviceUnknown: the token names no device that the directory has, or none at all.
+	DeviceUnknown Reason = "device_unknown"
+	// DeviceDisabled: the directory has disabled the device.
+	DeviceDisabled Reason = "device_disabled"
+	// DeviceUnsupported: its kind, or the way it was registered, does not do token protection.
+	DeviceUnsupported Reason = "device_unsupported"
+	// KeyNotRegistered: the key that was proved is none of the device's own.
+	KeyNotRegistered Reason = "key_not_registered"
+	// DeviceOwner: the device, or the key that was proved, is registered to another user.
+	DeviceOwner Reason = "device_owner"
+	// SystemVersion: the device's operating system is older than what is required.
+	SystemVersion Reason = "system_version"
+	// ClientVersion: the client is older than what is required.
+	ClientVersion Reason = "client_version"
+	// ClientUnsupported: the client is one that does not do token protection.
+	ClientUnsupported Reason = "client_unsupported"
+	// DeviceRevoked: an administrator revoked the device on this server.
+	DeviceRevoked Reason = "device_revoked"
+	// KeyRevoked: an administrator revoked the key on this server.
+	KeyRevoked Reason = "key_revoked"
+	// DirectoryUnavailable: the device directory could not be asked, so nothing can be said of the device.
+	DirectoryUnavailable Reason = "directory_unavailable"
+)
+
 // Internal: an unexpected failure of our own. It never allows.
 const Internal Reason = "internal"

@@ -107,9 +107,17 @@ var contract = []struct {
 	}},
 	{"a signed HTTP request covers a body that is too long to be held back", 413, "", 1005, []Reason{BodyTooLarge}},
 	{"nonce missing, unknown, stale, where required", 401, "use_dpop_nonce", 1005, []Reason{NonceMissing, NonceStale}},
+	{"device unknown, disabled, revoked, unsupported registration, key not its own", 403, "access_denied", 1003, []Reason{
+		DeviceUnknown, DeviceDisabled, DeviceUnsupported, DeviceRevoked, KeyNotRegistered, KeyRevoked,
+	}},
+	{"OS or client version below the minimum", 403, "access_denied", 1006, []Reason{SystemVersion, ClientVersion}},
+	{"key is registered to another user's device", 403, "access_denied", 1007, []Reason{DeviceOwner}},
+	{"a client that does not do token protection, where that is required", 403, "access_denied", 1008, []Reason{ClientUnsupported}},
 	{"key not hardware-backed where required", 403, "access_denied", 1004, []Reason{HardwareKey}},
 	{"one key exceeds its replay quota", 429, "", 1005, []Reason{ReplayQuota}},
-	{"a dependency is down and the posture is fail-closed", 503, "", 1005, []Reason{KeySetUnavailable, IntrospectionUnavailable, BodiesHeld}},
+	{"a dependency is down and the posture is fail-closed", 503, "", 1005, []Reason{
+		KeySetUnavailable, IntrospectionUnavailable, DirectoryUnavailable, BodiesHeld,
+	}},
 	{"TLS early data", 425, "", 1005, []Reason{EarlyData}},
 	{"CONNECT, TRACE", 405, "", 1005, []Reason{MethodRefused}},
 	{"an unexpected failure of our own", 500, "", 1005, []Reason{Internal}},
