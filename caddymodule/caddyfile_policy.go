@@ -47,8 +47,10 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 		"resources":            both(a.parseResources(conditions)),
 		"platforms":            both(parsePlatforms(conditions)),
 		"client_apps":          parseClientApps(conditions),
+		"locations":            both(parseLocations(conditions)),
+		"device_filter":        parseDeviceFilter(conditions),
 		"require_hardware_key": parseHardwareKey(&p),
-	}, "device_filter"); err != nil {
+	}); err != nil {
 		return err
 	}
 	switch {
@@ -64,8 +66,7 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 		p.ID = policy.Slug(p.DisplayName)
 	}
 	a.Policies = append(a.Policies, p)
-	_, err := policy.Compile(a.Policies, nil) // those before were fine
-	return wrap(start, err)
+	return wrap(start, policy.Check(a.Policies)) // those before were fine
 }
 
 // side takes the arguments of one include or exclude line.

@@ -187,7 +187,7 @@ func TestExportedPolicyLoadsAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for change, says := range map[string]string{
-		`"locations": null -> "locations": {"includeLocations": ["All"]}`:                                "conditions.locations",
+		`"locations": null -> "locations": {"includeLocations": ["Berlin"]}`:                             "conditions.locations",
 		`"userRiskLevels": [] -> "userRiskLevels": ["high"]`:                                             "conditions.userRiskLevels",
 		`"grantControls": null -> "grantControls": {"operator": "OR", "builtInControls": ["block"]}`:     "grantControls",
 		`"isEnabled": true -> "isEnabled": false`:                                                        "secureSignInSession",

@@ -5,7 +5,10 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 )
 
 // benchmarkSet returns n enforced policies of the usual form: two resources, one platform, one client app, pilot groups
@@ -19,6 +22,8 @@ func benchmarkSet(tb testing.TB, n int) *Set {
 			applicationsOf(Applications{IncludeApplications: []string{"exchange", "sharepoint"}}),
 			platforms([]Platform{Windows}, nil),
 			clientApps(MobileAppsAndDesktopClients),
+			locations([]string{"All"}, []string{"Lab"}),
+			deviceFilter("exclude", `device.systemLabels -contains "CloudPC"`),
 		))
 	}
 	return mustCompile(tb, policies...)
@@ -60,6 +65,7 @@ func BenchmarkUserAgent(b *testing.B) {
 func TestARequestAllocatesNothing(t *testing.T) {
 	for _, n := range []int{1, 100} {
 		s, c := benchmarkSet(t, n), ann()
+		c.Address, c.DeviceKnown, c.Device = netip.MustParseAddr("192.0.2.1"), true, &device.Device{SystemLabels: []string{"M365Managed"}}
 		c.Groups = nil
 		for i := range 200 {
 			c.Groups = append(c.Groups, fmt.Sprintf("group-%d", i))

@@ -35,6 +35,7 @@ type Set struct {
 	words                int
 	// asks holds the conditions that some policy that is not off has configured.
 	asks      Conditions
+	locations []namedRanges
 	resources []Resource
 	targets   map[string]target
 }
@@ -46,6 +47,8 @@ type compiled struct {
 	apps       applications
 	platforms  mask
 	clients    mask
+	locations  networks
+	devices    devices
 	configured Conditions
 	rollout    rollout
 	hardware   bool
@@ -71,11 +74,48 @@ func (t target) includes(i int) bool { return t.matches != nil && t.matches[i] }
 // With resources, an application must be the name or the application id of one of them or of WellKnown, one of Graph's
 // words, or a GUID (an exported policy may name applications that are not served here). With nil resources, which
 // is for a caller that does not know them yet, that check is left out: see Set.UnknownResources and Set.WithResources.
-func Compile(policies []Policy, resources []Resource) (*Set, error) {
+//
+// A location must be one of Graph's words, or the name or the id of one of the named locations, which are checked too.
+// Check is for a caller that does not know those yet.
+func Compile(policies []Policy, resources []Resource, locations ...NamedLocation) (*Set, error) {
+	named, err := compileLocations(locations)
+	source, wrong := check(policies, func(v *validator, p Policy) {
+		if resources != nil {
+			v.known(p.Conditions.Applications, resources)
+		}
+		if err == nil {
+			v.knownLocations(p.Conditions.Locations, named)
+		}
+	})
+	if err := errors.Join(err, wrong); err != nil {
+		return nil, err
+	}
 	s := &Set{
 		users: map[string]int{}, groups: map[string]int{}, roles: map[string]int{},
-		words: 1, // for the numbers that every Set has: see people.go
+		words:  1, // for the numbers that every Set has: see people.go
+		source: source, locations: named,
 	}
+	for _, p := range s.source {
+		c := s.compile(p)
+		if p.State != Off {
+			s.asks |= c.configured
+		}
+		s.policies = append(s.policies, c)
+	}
+	return s.WithResources(resources), nil
+}
+
+// Check says what is wrong with the policies by themselves: all that Compile does, except that it knows neither resources
+// nor named locations.
+func Check(policies []Policy) error {
+	_, err := check(policies, func(*validator, Policy) {})
+	return err
+}
+
+// check returns the policies with their defaults filled in, and every mistake in them; further looks at what depends on
+// the rest of the configuration.
+func check(policies []Policy, further func(*validator, Policy)) ([]Policy, error) {
+	var complete []Policy
 	var problems []error
 	names, ids := map[string]bool{}, map[string]bool{}
 	for i, p := range policies {
@@ -88,23 +128,11 @@ func Compile(policies []Policy, resources []Resource) (*Set, error) {
 		v := validator{policy: title(p, i)}
 		v.identity(p, names, ids)
 		v.check(p)
-		if resources != nil {
-			v.known(p.Conditions.Applications, resources)
-		}
+		further(&v, p)
 		problems = append(problems, v.problems...)
-		s.source = append(s.source, p)
+		complete = append(complete, p)
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	for _, p := range s.source {
-		c := s.compile(p)
-		if p.State != Off {
-			s.asks |= c.configured
-		}
-		s.policies = append(s.policies, c)
-	}
-	return s.WithResources(resources), nil
+	return complete, errors.Join(problems...)
 }
 
 func (s *Set) compile(p Policy) compiled {
@@ -126,6 +154,14 @@ func (s *Set) compile(p Policy) compiled {
 	if len(p.Conditions.ClientAppTypes) > 0 {
 		c.clients = clientMask(p.Conditions.ClientAppTypes)
 		c.configured |= ConditionClientType
+	}
+	if l := p.Conditions.Locations; len(l.IncludeLocations) > 0 {
+		c.locations = compileNetworks(l, s.locations)
+		c.configured |= ConditionLocation
+	}
+	if f := p.Conditions.Devices.DeviceFilter; f != nil {
+		c.devices = compileDevices(*f)
+		c.configured |= ConditionDeviceState
 	}
 	return c
 }
@@ -159,6 +195,14 @@ func (s *Set) NeedsPlatform() bool { return s.asks&ConditionDevicePlatform != 0 
 // NeedsClientApp says whether some policy asks for the kind of client: else Context.ClientApp changes no outcome, and need
 // not be found out.
 func (s *Set) NeedsClientApp() bool { return s.asks&ConditionClientType != 0 }
+
+// NeedsDevice says whether some policy asks for the device: else Context.Device and DeviceKnown change no outcome, and need
+// not be found out.
+func (s *Set) NeedsDevice() bool { return s.asks&ConditionDeviceState != 0 }
+
+// NeedsAddress says whether some policy asks for the client's address: else Context.Address changes no outcome, and need not
+// be found out.
+func (s *Set) NeedsAddress() bool { return s.asks&ConditionLocation != 0 }
 
 // UnknownResources returns, sorted, the applications that some policy includes or excludes and that are neither one of
 // Graph's words, nor a GUID, nor the name or application id of one of known or of WellKnown: misspelt names, most

@@ -43,12 +43,23 @@ func TestCompileNamesTheMemberAndWhatIsAllowed(t *testing.T) {
 		{"platforms excluded from none", plain(platforms(nil, []Platform{Linux})), `conditions.platforms.includePlatforms: must include something to exclude from, such as "all"`},
 		{"an unknown client app", plain(clientApps("mobile_and_desktop")), `conditions.clientAppTypes: "mobile_and_desktop" is unknown; allowed: all, browser, mobileAppsAndDesktopClients, exchangeActiveSync, easSupported, other`},
 		{"no session control", plain(func(p *Policy) { p.SessionControls = SessionControls{} }), `sessionControls.secureSignInSession: must be enabled: token protection is the only control that is enforced here`},
+		{"an empty location", plain(locations([]string{""}, nil)), `conditions.locations.includeLocations: must not hold an empty value`},
+		{"a word for locations in another case", plain(locations([]string{"all"}, nil)), `conditions.locations.includeLocations: "all" must be written "All"`},
+		{"trusted locations in another case", plain(locations([]string{"All"}, []string{"alltrusted"})), `conditions.locations.excludeLocations: "alltrusted" must be written "AllTrusted"`},
+		{"all locations excluded", plain(locations([]string{"All"}, []string{"All"})), `conditions.locations.excludeLocations: "All" would exclude everything; use state "disabled" instead`},
+		{"locations excluded from none", plain(locations(nil, []string{"AllTrusted"})), `conditions.locations.includeLocations: must include something to exclude from, such as "All"`},
+		{"an unknown location", plain(locations([]string{"Berlin"}, nil)), `conditions.locations.includeLocations: "Berlin" is not a named location; known: Office, Lab; also allowed: All, AllTrusted`},
+		{"an unknown location excluded", plain(locations([]string{"All"}, []string{"00000000-0000-0000-0000-000000000000"})),
+			`conditions.locations.excludeLocations: "00000000-0000-0000-0000-000000000000" is not a named location; known: Office, Lab; also allowed: All, AllTrusted`},
+		{"an unknown mode", plain(deviceFilter("Include", `device.model -eq "x"`)), `conditions.devices.deviceFilter.mode: "Include" is not a mode; allowed: include, exclude`},
+		{"a filter without a rule", plain(deviceFilter("exclude", "")), `conditions.devices.deviceFilter.rule: character 1: found the end of the rule, expected an attribute such as device.trustType, -not or (`},
+		{"a broken rule", plain(deviceFilter("exclude", `device.model -eq x`)), `conditions.devices.deviceFilter.rule: character 18: found "x", expected a string in quotes or null`},
 		{"a share above all", plain(share(101)), `tokenProtection.rolloutPercent: 101 is out of range; allowed: 0 to 100`},
 		{"a share below none", plain(share(-1)), `tokenProtection.rolloutPercent: -1 is out of range; allowed: 0 to 100`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s, err := Compile([]Policy{test.policy}, []Resource{{Name: "intranet"}})
+			s, err := Compile([]Policy{test.policy}, []Resource{{Name: "intranet"}}, office, lab)
 			if err == nil || s != nil {
 				t.Fatalf("got %v, %v; want an error alone", s, err)
 			}
@@ -60,6 +71,21 @@ func TestCompileNamesTheMemberAndWhatIsAllowed(t *testing.T) {
 				t.Errorf("%T names no member", err)
 			}
 		})
+	}
+}
+
+// A caller that does not know resources and locations yet finds everything else.
+func TestCheckKnowsThePoliciesAlone(t *testing.T) {
+	elsewhere := plain(locations([]string{"Berlin"}, nil), applicationsOf(Applications{IncludeApplications: []string{"wiki"}}))
+	if err := Check([]Policy{elsewhere}); err != nil {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Compile([]Policy{elsewhere}, nil); err == nil {
+		t.Error("without named locations there is no Berlin")
+	}
+	const want = `policy "Plain": tokenProtection.rolloutPercent: 101 is out of range; allowed: 0 to 100`
+	if err := Check([]Policy{plain(share(101))}); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -201,10 +227,10 @@ func TestConditionsAreNamedInGraphsOrder(t *testing.T) {
 		ConditionUsers:                        "users",
 		ConditionApplication:                  "application",
 		ConditionUsers | ConditionApplication: "application,users",
-		ConditionClientType | ConditionDevicePlatform:                  "devicePlatform,clientType",
-		ConditionClientType | ConditionUsers:                           "users,clientType",
-		1 | 2 | 4 | 16:                                                 "application,users,devicePlatform,clientType",
-		8 | ConditionUsers /* a bit that Graph has and we have not */ : "users",
+		ConditionClientType | ConditionDevicePlatform:                   "devicePlatform,clientType",
+		ConditionClientType | ConditionUsers:                            "users,clientType",
+		1 | 2 | 4 | 8 | 16 | 256:                                        "application,users,devicePlatform,location,clientType,deviceState",
+		32 | ConditionUsers /* a bit that Graph has and we have not */ : "users",
 	} {
 		if got := set.String(); got != want {
 			t.Errorf("%d: got %q, want %q", set, got, want)

@@ -18,7 +18,10 @@ import (
 // empty. Anything else is refused: unknown members that hold something, names in the wrong case, names given twice,
 // invalid UTF-8. The error joins every mistake found, each a *MemberError. Values are checked by Compile, not here.
 func (p *Policy) UnmarshalJSON(document []byte) error {
-	r := reader{policy: nameIn(document)}
+	name := nameIn(document)
+	r := reader{fail: func(member, problem string) error {
+		return &MemberError{Policy: name, Member: member, Problem: problem}
+	}}
 	if !utf8.Valid(document) {
 		r.problem("", "is not valid UTF-8")
 		return errors.Join(r.problems...)
@@ -35,7 +38,7 @@ func (p *Policy) UnmarshalJSON(document []byte) error {
 			r.problem(wrong.Field, "must be %s, not %s", describe(wrong.Type.Kind()), wrong.Value)
 			return errors.Join(r.problems...)
 		}
-		return fmt.Errorf("policy %q: %w", r.policy, err)
+		return fmt.Errorf("policy %q: %w", name, err)
 	}
 	*p = Policy(parsed)
 	p.dropEmpty()
@@ -44,10 +47,10 @@ func (p *Policy) UnmarshalJSON(document []byte) error {
 
 // dropEmpty gives a list without values its one form: nil.
 func (p *Policy) dropEmpty() {
-	u, a := &p.Conditions.Users, &p.Conditions.Applications
+	u, a, l := &p.Conditions.Users, &p.Conditions.Applications, &p.Conditions.Locations
 	for _, list := range []*[]string{
 		&u.IncludeUsers, &u.ExcludeUsers, &u.IncludeGroups, &u.ExcludeGroups, &u.IncludeRoles, &u.ExcludeRoles,
-		&a.IncludeApplications, &a.ExcludeApplications,
+		&a.IncludeApplications, &a.ExcludeApplications, &l.IncludeLocations, &l.ExcludeLocations,
 	} {
 		if len(*list) == 0 {
 			*list = nil
@@ -61,11 +64,15 @@ func (p *Policy) dropEmpty() {
 	if len(p.Conditions.ClientAppTypes) == 0 {
 		p.Conditions.ClientAppTypes = nil
 	}
+	if f := p.Conditions.Devices.DeviceFilter; f != nil && *f == (DeviceFilter{}) {
+		p.Conditions.Devices.DeviceFilter = nil
+	}
 }
 
 // reader walks a document along a shape and collects what is wrong.
 type reader struct {
-	policy   string
+	// fail makes an error of what is wrong with a member.
+	fail     func(member, problem string) error
 	problems []error
 }
 
@@ -73,7 +80,7 @@ func (r *reader) problem(path, format string, args ...any) {
 	if path == "" {
 		path = "(policy)"
 	}
-	r.problems = append(r.problems, &MemberError{Policy: r.policy, Member: path, Problem: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, r.fail(path, fmt.Sprintf(format, args...)))
 }
 
 func (r *reader) object(path string, document []byte, members shape) {

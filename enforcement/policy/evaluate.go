@@ -3,7 +3,12 @@
 
 package policy
 
-import "slices"
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
+)
 
 // Context is what policies may know of one request.
 type Context struct {
@@ -30,6 +35,13 @@ type Context struct {
 	// Platform and ClientApp are the device's platform and the kind of client; empty means unknown.
 	Platform  Platform
 	ClientApp ClientApp
+	// Address is the client's address; the zero value means unknown.
+	Address netip.Addr
+	// DeviceKnown says that Device is what the device directory says. Without it, the device condition of every policy counts
+	// as satisfied.
+	DeviceKnown bool
+	// Device is the device that the token names; nil is one that is not registered.
+	Device *device.Device
 	// Bound says that the request proved possession of the key that its token is bound to.
 	Bound bool
 	// HardwareKey says that this key is known to be hardware-backed.
@@ -42,7 +54,7 @@ type Context struct {
 func (s *Set) Evaluate(dst []Outcome, c *Context) []Outcome {
 	var scratch [stackWords]uint64
 	who := s.subject(c, scratch[:])
-	platform, client := c.Platform.bit(), c.ClientApp.bit()
+	platform, client, where := c.Platform.bit(), c.ClientApp.bit(), s.whereabouts(c)
 	resource := s.targets[c.Resource].matches
 	dst = slices.Grow(dst, len(s.policies))
 	for i := range s.policies {
@@ -62,6 +74,12 @@ func (s *Set) Evaluate(dst []Outcome, c *Context) []Outcome {
 		}
 		if p.clients&client != 0 {
 			match |= ConditionClientType
+		}
+		if p.locations.match(&where) {
+			match |= ConditionLocation
+		}
+		if p.configured&ConditionDeviceState != 0 && p.devices.match(c) {
+			match |= ConditionDeviceState
 		}
 		o.Satisfied = p.configured & match
 		o.NotSatisfied = p.configured &^ match
@@ -149,8 +167,8 @@ func (s *Set) Targets(resource string) (enforcing bool) {
 
 // BoundTokenNeedsProof says whether a bound token must come with its proof although no policy may apply to the request:
 // some policy that is on targets the resource, and the user is inside its rollout share and not excluded from it.
-// Whether the user is included, and the conditions on platform and client app, do not matter: they decide about unbound
-// tokens only, because a thief would claim the platform that suits.
+// Whether the user is included, and the conditions on platform, client app, location and device, do not matter: they decide
+// about unbound tokens only, because a thief would claim the platform that suits.
 func (s *Set) BoundTokenNeedsProof(c *Context) bool {
 	var scratch [stackWords]uint64
 	who := s.subject(c, scratch[:])

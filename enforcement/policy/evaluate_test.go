@@ -4,8 +4,11 @@
 package policy
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 )
 
 // plain returns a valid policy for all users of exchange, changed by the given functions.
@@ -40,6 +43,20 @@ func clientApps(apps ...ClientApp) func(*Policy) {
 	return func(p *Policy) { p.Conditions.ClientAppTypes = apps }
 }
 
+func locations(include, exclude []string) func(*Policy) {
+	return func(p *Policy) { p.Conditions.Locations = Locations{include, exclude} }
+}
+
+func deviceFilter(mode FilterMode, rule string) func(*Policy) {
+	return func(p *Policy) { p.Conditions.Devices.DeviceFilter = &DeviceFilter{mode, rule} }
+}
+
+// The named locations of tests: a trusted network and one inside it that is not.
+var (
+	office = NamedLocation{ID: "22222222-2222-2222-2222-22222222222a", DisplayName: "Office", IsTrusted: true, IPRanges: []IPRange{{"192.0.2.0/24"}, {"2001:db8::/32"}}}
+	lab    = NamedLocation{DisplayName: "Lab", IPRanges: []IPRange{{"192.0.2.128/25"}}}
+)
+
 func state(s State) func(*Policy) { return func(p *Policy) { p.State = s } }
 
 func named(name string) func(*Policy) { return func(p *Policy) { p.DisplayName = name } }
@@ -52,7 +69,7 @@ func hardware(p *Policy) { p.TokenProtection.RequireHardwareKey = true }
 
 func mustCompile(t testing.TB, policies ...Policy) *Set {
 	t.Helper()
-	s, err := Compile(policies, []Resource{{Name: "intranet", AppID: "11111111-1111-1111-1111-111111111111"}})
+	s, err := Compile(policies, []Resource{{Name: "intranet", AppID: "11111111-1111-1111-1111-111111111111"}}, office, lab)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,6 +95,11 @@ func TestConditionsSayWhomAPolicyAppliesTo(t *testing.T) {
 	)
 	guestKinds := &GuestsOrExternalUsers{"b2bCollaborationGuest,internalGuest"}
 	nobody := &GuestsOrExternalUsers{"none"}
+	const joined, notJoined = `device.trustType -eq "AzureAD"`, `device.trustType -ne "AzureAD"`
+	at := func(address string) func(*Context) {
+		return func(c *Context) { c.Address = netip.MustParseAddr(address) }
+	}
+	on := func(d *device.Device) func(*Context) { return func(c *Context) { c.DeviceKnown, c.Device = true, d } }
 	overage := func(c *Context) { c.Groups, c.GroupsIndeterminate = nil, true }
 	guest := func(c *Context) { c.Guest = true }
 	tests := []struct {
@@ -161,8 +183,36 @@ func TestConditionsSayWhomAPolicyAppliesTo(t *testing.T) {
 		{"an unknown client app", plain(clientApps(Browser)), ann(func(c *Context) { c.ClientApp = "" }), applies, "none", false},
 		{"easSupported is ActiveSync", plain(clientApps(EASSupported)), ann(func(c *Context) { c.ClientApp = ExchangeActiveSync }), applies, "none", false},
 
+		{"every network", plain(locations([]string{"All"}, nil)), ann(at("198.51.100.1")), applies, "none", false},
+		{"a named location", plain(locations([]string{"Office"}, nil)), ann(at("192.0.2.1")), applies, "none", false},
+		{"a named location, by id in another case", plain(locations([]string{"22222222-2222-2222-2222-22222222222A"}, nil)), ann(at("192.0.2.1")), applies, "none", false},
+		{"a named location, from elsewhere", plain(locations([]string{"Office"}, nil)), ann(at("198.51.100.1")), not, "location", false},
+		{"a named location, in IPv6", plain(locations([]string{"Office"}, nil)), ann(at("2001:db8:1::1")), applies, "none", false},
+		{"a named location, in IPv6 with a zone", plain(locations([]string{"Office"}, nil)), ann(at("2001:db8:1::1%eth0")), applies, "none", false},
+		{"a named location, in IPv4 written as IPv6", plain(locations([]string{"Office"}, nil)), ann(at("::ffff:192.0.2.1")), applies, "none", false},
+		{"a named location is not its surroundings", plain(locations([]string{"Lab"}, nil)), ann(at("192.0.2.127")), not, "location", false},
+		{"trusted locations", plain(locations([]string{"AllTrusted"}, nil)), ann(at("192.0.2.1")), applies, "none", false},
+		{"no trusted location", plain(locations([]string{"AllTrusted"}, nil)), ann(at("198.51.100.1")), not, "location", false},
+		{"trusted locations excluded", plain(locations([]string{"All"}, []string{"AllTrusted"})), ann(at("192.0.2.1")), not, "location", false},
+		{"excluded beats included", plain(locations([]string{"Office"}, []string{"Lab"})), ann(at("192.0.2.200")), not, "location", false},
+		{"included outside of what is excluded", plain(locations([]string{"Office"}, []string{"Lab"})), ann(at("192.0.2.1")), applies, "none", false},
+		{"an unknown address is included", plain(locations([]string{"Office"}, nil)), ann(), applies, "none", false},
+		{"an unknown address is not excluded", plain(locations([]string{"All"}, []string{"AllTrusted"})), ann(), applies, "none", false},
+
+		{"a device that is included", plain(deviceFilter("include", joined)), ann(on(&device.Device{TrustType: "AzureAD"})), applies, "none", false},
+		{"a device that is not included", plain(deviceFilter("include", joined)), ann(on(&device.Device{TrustType: "Workplace"})), not, "deviceState", false},
+		{"a device that is excluded", plain(deviceFilter("exclude", joined)), ann(on(&device.Device{TrustType: "AzureAD"})), not, "deviceState", false},
+		{"a device that is not excluded", plain(deviceFilter("exclude", joined)), ann(on(&device.Device{TrustType: "Workplace"})), applies, "none", false},
+		{"no device, included positively", plain(deviceFilter("include", joined)), ann(on(nil)), not, "deviceState", false},
+		{"no device, included negatively", plain(deviceFilter("include", notJoined)), ann(on(nil)), applies, "none", false},
+		{"no device, excluded positively", plain(deviceFilter("exclude", joined)), ann(on(nil)), applies, "none", false},
+		{"no device, excluded negatively", plain(deviceFilter("exclude", notJoined)), ann(on(nil)), not, "deviceState", false},
+		{"a device that nobody asked about is included", plain(deviceFilter("include", joined)), ann(), applies, "none", false},
+		{"a device that nobody asked about is not excluded", plain(deviceFilter("exclude", notJoined)), ann(), applies, "none", false},
+
 		{"every condition is told of", plain(users(Users{IncludeUsers: []string{"id-bob"}}), applicationsOf(Applications{IncludeApplications: []string{"sharepoint"}}),
-			platforms([]Platform{Linux}, nil), clientApps(Browser)), ann(), not, "application,users,devicePlatform,clientType", false},
+			platforms([]Platform{Linux}, nil), clientApps(Browser), locations([]string{"Lab"}, nil), deviceFilter("include", joined)), ann(at("192.0.2.1"), on(nil)), not,
+			"application,users,devicePlatform,location,clientType,deviceState", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -184,6 +234,7 @@ func TestOnlyConfiguredConditionsAreTold(t *testing.T) {
 		{plain(platforms([]Platform{Windows}, nil)), "application,users,devicePlatform"},
 		{plain(clientApps(AllClientApps)), "application,users,clientType"},
 		{plain(platforms([]Platform{AllPlatforms}, nil), clientApps(MobileAppsAndDesktopClients)), "application,users,devicePlatform,clientType"},
+		{plain(locations([]string{"All"}, nil), deviceFilter("include", `model -eq null`)), "application,users,location,deviceState"},
 		{plain(state(Off)), "none"},
 	}
 	for _, test := range tests {
@@ -296,6 +347,8 @@ func TestABoundTokenNeedsItsProofUnlessItsUserIsExcluded(t *testing.T) {
 		{"on", []Policy{plain()}, true, false},
 		{"another platform", []Policy{plain(platforms([]Platform{Linux}, nil))}, true, false},
 		{"another client", []Policy{plain(clientApps(Browser))}, true, false},
+		{"an excluded location", []Policy{plain(locations([]string{"All"}, []string{"AllTrusted"}))}, true, false},
+		{"an excluded device", []Policy{plain(deviceFilter("exclude", `model -eq null`))}, true, false},
 		{"not included", []Policy{plain(users(Users{IncludeUsers: []string{"id-bob"}}))}, true, false},
 		{"excluded user", []Policy{plain(users(Users{IncludeUsers: []string{"All"}, ExcludeUsers: []string{"id-ann"}}))}, false, true},
 		{"excluded group", []Policy{plain(users(Users{IncludeUsers: []string{"All"}, ExcludeGroups: []string{"pilot"}}))}, false, true},
@@ -311,10 +364,11 @@ func TestABoundTokenNeedsItsProofUnlessItsUserIsExcluded(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := mustCompile(t, test.policies...)
-			if got := s.BoundTokenNeedsProof(ann()); got != test.needs {
+			c := ann(func(c *Context) { c.Address, c.DeviceKnown = netip.MustParseAddr("192.0.2.1"), true })
+			if got := s.BoundTokenNeedsProof(c); got != test.needs {
 				t.Errorf("needs proof: got %t, want %t", got, test.needs)
 			}
-			if got := s.Excluded(ann()); got != test.excluded {
+			if got := s.Excluded(c); got != test.excluded {
 				t.Errorf("excluded: got %t, want %t", got, test.excluded)
 			}
 		})

@@ -5,9 +5,13 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 )
 
 // This file checks Evaluate against a second implementation of the semantics, written from design.md's section 7 over
@@ -39,7 +43,11 @@ func naive(p Policy, c *Context, inShare bool) Outcome {
 	}
 	check(true, usersMatch, 2)
 	check(p.Conditions.Platforms.IncludePlatforms != nil, naivePlatform(p.Conditions.Platforms, c.Platform), 4)
+	check(p.Conditions.Locations.IncludeLocations != nil, naiveLocation(p.Conditions.Locations, c.Address), 8)
 	check(p.Conditions.ClientAppTypes != nil, naiveClient(p.Conditions.ClientAppTypes, c.ClientApp), 16)
+	if f := p.Conditions.Devices.DeviceFilter; f != nil {
+		check(true, !c.DeviceKnown || naiveRules[f.Rule](c.Device) == (f.Mode == "include"), 256)
+	}
 	o.Enforced = p.State == "enabled" && inShare
 	switch {
 	case o.NotSatisfied > 0:
@@ -137,6 +145,36 @@ func naiveClient(apps []ClientApp, app ClientApp) bool {
 		app == "exchangeActiveSync" && slices.Contains(apps, "easSupported")
 }
 
+var naiveNetworks = map[string][]string{
+	"Office": {"192.0.2.0/24", "2001:db8::/32"}, "22222222-2222-2222-2222-22222222222a": {"192.0.2.0/24", "2001:db8::/32"},
+	"Lab": {"192.0.2.128/25"}, "AllTrusted": {"192.0.2.0/24", "2001:db8::/32"}, "All": {"0.0.0.0/0", "::/0"},
+}
+
+func naiveLocation(l Locations, address netip.Addr) bool {
+	if !address.IsValid() {
+		return true
+	}
+	named := func(names []string) bool {
+		for _, name := range names {
+			for _, network := range naiveNetworks[name] {
+				if netip.MustParsePrefix(network).Contains(address.Unmap()) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	return named(l.IncludeLocations) && !named(l.ExcludeLocations)
+}
+
+// naiveRules are the device filters that are drawn: package filter has its own second implementation.
+var naiveRules = map[string]func(*device.Device) bool{
+	`device.trustType -eq "AzureAD"`:   func(d *device.Device) bool { return d != nil && d.TrustType == "AzureAD" },
+	`device.trustType -ne "AzureAD"`:   func(d *device.Device) bool { return d == nil || d.TrustType != "AzureAD" },
+	`systemLabels -contains "CloudPC"`: func(d *device.Device) bool { return d != nil && slices.Contains(d.SystemLabels, "CloudPC") },
+	`not (systemLabels eq "CloudPC")`:  func(d *device.Device) bool { return d == nil || !slices.Contains(d.SystemLabels, "CloudPC") },
+}
+
 // world draws policies and requests from few values, so that they meet.
 type world struct{ *rand.Rand }
 
@@ -162,7 +200,11 @@ var (
 	worldNames  = []string{"exchange", "sharepoint", "intranet", "mail", "00000002-0000-0ff1-ce00-000000000000",
 		"11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222", "Office365"}
 	worldPlatforms = []Platform{Windows, MacOS, Linux, IOS, Android, WindowsPhone}
-	worldApps      = []ClientApp{Browser, MobileAppsAndDesktopClients, ExchangeActiveSync, EASSupported, OtherClients, AllClientApps}
+	worldLocations = []string{"AllTrusted", "Office", "Lab", "22222222-2222-2222-2222-22222222222a"}
+	worldAddresses = []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.200"), netip.MustParseAddr("2001:db8::1"),
+		netip.MustParseAddr("198.51.100.1")}
+	worldDevices = []*device.Device{nil, {}, {TrustType: "AzureAD"}, {TrustType: "Workplace", SystemLabels: []string{"CloudPC"}}}
+	worldApps    = []ClientApp{Browser, MobileAppsAndDesktopClients, ExchangeActiveSync, EASSupported, OtherClients, AllClientApps}
 )
 
 func (w world) policy(i int) Policy {
@@ -194,6 +236,13 @@ func (w world) policy(i int) Policy {
 		p.Conditions.Platforms.ExcludePlatforms = some(w, 2, worldPlatforms...)
 	}
 	p.Conditions.ClientAppTypes = some(w, 2, worldApps...)
+	if w.one(3) {
+		p.Conditions.Locations.IncludeLocations = append(some(w, 1, worldLocations...), pick(w, "All", "AllTrusted", "Office"))
+		p.Conditions.Locations.ExcludeLocations = some(w, 1, worldLocations...)
+	}
+	if w.one(3) {
+		p.Conditions.Devices.DeviceFilter = &DeviceFilter{pick(w, IncludeDevices, ExcludeDevices), pick(w, slices.Sorted(maps.Keys(naiveRules))...)}
+	}
 	if w.one(2) {
 		percent := w.IntN(101)
 		p.TokenProtection.RolloutPercent = &percent
@@ -217,13 +266,14 @@ func (w world) context() *Context {
 		GroupsIndeterminate: w.one(4), Guest: w.one(4), Resource: pick(w, "exchange", "sharepoint", "intranet", "mail", "wiki"),
 		Platform:  pick(w, append([]Platform{""}, worldPlatforms...)...),
 		ClientApp: pick(w, "", Browser, MobileAppsAndDesktopClients, ExchangeActiveSync, OtherClients),
-		Bound:     w.one(2), HardwareKey: w.one(2),
+		Address:   pick(w, worldAddresses...), DeviceKnown: !w.one(4), Device: pick(w, worldDevices...),
+		Bound: w.one(2), HardwareKey: w.one(2),
 	}
 }
 
 func (w world) set(t *testing.T, policies []Policy) *Set {
 	t.Helper()
-	s, err := Compile(policies, testResources)
+	s, err := Compile(policies, testResources, office, lab)
 	if err != nil {
 		t.Fatal(err)
 	}

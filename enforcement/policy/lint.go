@@ -42,6 +42,14 @@ const (
 	GuestKindsWidened Rule = "guest_kinds_widened"
 	// PlatformGap: unbound tokens from some platforms are out of scope.
 	PlatformGap Rule = "platform_gap"
+	// LocationGap: unbound tokens from some networks are out of scope.
+	LocationGap Rule = "location_gap"
+	// NoTrustedLocation: the policy speaks of trusted locations, and none is configured.
+	NoTrustedLocation Rule = "no_trusted_location"
+	// UnregisteredDeviceGap: unbound tokens from devices that are not registered are out of scope.
+	UnregisteredDeviceGap Rule = "unregistered_device_gap"
+	// ChangeableDeviceAttributes: the device filter rests on what the device's user can change.
+	ChangeableDeviceAttributes Rule = "changeable_device_attributes"
 )
 
 // Lint returns what is unwise about the policies that are not off, policy by policy in the configured order. The resources
@@ -68,6 +76,10 @@ func (s *Set) Lint(resources []Resource, dbsc func(resource string) bool) []Warn
 		if gap := platformGap(s.policies[i].platforms); len(gap) > 0 {
 			warn(PlatformGap, "it does not apply to %s, so that an unbound token from there, or from a client that claims to be there, passes; "+
 				"include all platforms, or add a policy for the others", joinList(gap))
+		}
+		s.lintLocations(p.Conditions.Locations, warn)
+		if p.Conditions.Devices.DeviceFilter != nil {
+			lintDevices(s.policies[i].devices, warn)
 		}
 	}
 	return warnings

@@ -59,6 +59,14 @@ func TestLint(t *testing.T) {
 		{"all platforms but one", wise(platforms([]Platform{AllPlatforms}, []Platform{IOS})), nil, []Rule{PlatformGap}},
 		{"every platform by name", wise(platforms([]Platform{Windows, MacOS, Linux, IOS, Android}, nil)), nil, nil},
 		{"all platforms but one that is gone", wise(platforms([]Platform{AllPlatforms}, []Platform{WindowsPhone})), nil, nil},
+		{"every network", wise(locations([]string{"All"}, nil)), nil, nil},
+		{"every network but some", wise(locations([]string{"All"}, []string{"Office"})), nil, []Rule{LocationGap}},
+		{"one network", wise(locations([]string{"Office"}, nil)), nil, []Rule{LocationGap}},
+		{"devices of one kind excluded", wise(deviceFilter("exclude", `systemLabels -contains "CloudPC"`)), nil, nil},
+		{"all but devices of one kind included", wise(deviceFilter("include", `systemLabels -notContains "CloudPC"`)), nil, nil},
+		{"devices of one kind included", wise(deviceFilter("include", `systemLabels -contains "CloudPC"`)), nil, []Rule{UnregisteredDeviceGap}},
+		{"all but devices of one kind excluded", wise(deviceFilter("exclude", `systemLabels -notContains "CloudPC"`)), nil, []Rule{UnregisteredDeviceGap}},
+		{"devices of a name excluded", wise(deviceFilter("exclude", `displayName -startsWith "KIOSK-"`)), nil, []Rule{ChangeableDeviceAttributes}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,15 +78,36 @@ func TestLint(t *testing.T) {
 	}
 }
 
+func TestLintMissesTrustedLocations(t *testing.T) {
+	for name, test := range map[string]struct {
+		named []NamedLocation
+		want  []Rule
+	}{
+		"none":         {nil, []Rule{NoTrustedLocation, LocationGap}},
+		"none trusted": {[]NamedLocation{lab}, []Rule{NoTrustedLocation, LocationGap}},
+		"one trusted":  {[]NamedLocation{lab, office}, []Rule{LocationGap}},
+	} {
+		s, err := Compile([]Policy{wise(locations([]string{"All"}, []string{"AllTrusted"}))}, nil, test.named...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rulesOf(s.Lint(nil, nil)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func TestLintSaysWhatIsTheCaseAndWhatToDo(t *testing.T) {
 	s := mustCompile(t, wise(named("Windows pilot"), platforms([]Platform{Windows, MacOS}, nil), clientApps(Browser, MobileAppsAndDesktopClients),
-		applicationsOf(Applications{IncludeApplications: []string{"All"}})))
+		applicationsOf(Applications{IncludeApplications: []string{"All"}}), locations([]string{"All"}, []string{"Office", "AllTrusted"})))
 	warnings := s.Lint([]Resource{{Name: "mail"}, {Name: "wiki"}, {Name: "blog"}, {Name: "mail"}}, func(resource string) bool { return resource == "wiki" })
 	want := []string{
 		`policy "Windows pilot": it applies to browsers, which prove possession only with device-bound session cookies (dbsc), which these resources do not accept: mail, blog; ` +
 			`add dbsc to their proofs, or do not select browser (browser_without_dbsc)`,
 		`policy "Windows pilot": it does not apply to linux, iOS, android, so that an unbound token from there, or from a client that claims to be there, passes; ` +
 			`include all platforms, or add a policy for the others (platform_gap)`,
+		`policy "Windows pilot": it does not apply to requests from Office, AllTrusted, so that an unbound token that is stolen and used from there passes; ` +
+			`apply it everywhere, or add a policy for the others (location_gap)`,
 	}
 	if len(warnings) != len(want) {
 		t.Fatalf("got %v", warnings)

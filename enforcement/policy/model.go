@@ -64,6 +64,11 @@ type ConditionSet struct {
 	// `exchangeActiveSync`, `easSupported` (read as `exchangeActiveSync`), `other`. A client of unknown kind is in
 	// scope. The kind comes from the user agent, which the client chooses: it is a compatibility gate, not security.
 	ClientAppTypes []ClientApp `json:"clientAppTypes,omitempty"`
+	// Locations restricts the policy to networks. A request from an unknown address is in scope.
+	Locations Locations `json:"locations,omitzero"`
+	// Devices restricts the policy to devices. A request from a device that the directory could not be asked about is in
+	// scope.
+	Devices Devices `json:"devices,omitzero"`
 }
 
 // Users is Graph's conditionalAccessUsers. The include lists are ORed, and so are the exclude lists; an exclusion beats
@@ -117,6 +122,40 @@ type Platforms struct {
 	// ExcludePlatforms lists the same names, except `all`. It needs IncludePlatforms.
 	ExcludePlatforms []Platform `json:"excludePlatforms,omitempty"`
 }
+
+// Locations is Graph's conditionalAccessLocations. An exclusion beats every inclusion.
+type Locations struct {
+	// IncludeLocations lists names or ids of named locations, `All` (every network), or `AllTrusted` (every named location
+	// that is trusted).
+	IncludeLocations []string `json:"includeLocations,omitempty"`
+	// ExcludeLocations lists names or ids of named locations, or `AllTrusted`. It needs IncludeLocations.
+	ExcludeLocations []string `json:"excludeLocations,omitempty"`
+}
+
+// Devices is Graph's conditionalAccessDevices.
+type Devices struct {
+	// DeviceFilter says which devices; nil says all.
+	DeviceFilter *DeviceFilter `json:"deviceFilter,omitempty"`
+}
+
+// DeviceFilter is Graph's conditionalAccessFilter over devices.
+type DeviceFilter struct {
+	// Mode says whether the policy applies to the devices that match the rule (`include`) or to all others (`exclude`).
+	// Required.
+	Mode FilterMode `json:"mode"`
+	// Rule is in Entra's rule language, such as `device.systemLabels -contains "CloudPC"`: see package filter. To a device that
+	// is not registered, only negative operators apply. Required.
+	Rule string `json:"rule"`
+}
+
+// FilterMode is Graph's filterMode.
+type FilterMode string
+
+// The modes of a filter.
+const (
+	IncludeDevices FilterMode = "include"
+	ExcludeDevices FilterMode = "exclude"
+)
 
 // SessionControls is Graph's conditionalAccessSessionControls, of which this module knows one.
 type SessionControls struct {

@@ -86,7 +86,10 @@ const (
 	ConditionApplication    Conditions = 1
 	ConditionUsers          Conditions = 2
 	ConditionDevicePlatform Conditions = 4
+	ConditionLocation       Conditions = 8
 	ConditionClientType     Conditions = 16
+	// ConditionDeviceState is the condition on devices: Graph has no other name for the device filter.
+	ConditionDeviceState Conditions = 256
 )
 
 // conditionNames are Graph's names, in the order of their bits.
@@ -97,11 +100,13 @@ var conditionNames = [...]struct {
 	{ConditionApplication, "application"},
 	{ConditionUsers, "users"},
 	{ConditionDevicePlatform, "devicePlatform"},
+	{ConditionLocation, "location"},
 	{ConditionClientType, "clientType"},
+	{ConditionDeviceState, "deviceState"},
 }
 
 // conditionStrings holds String's answers, so that a record costs no allocation for them.
-var conditionStrings = func() (all [ConditionClientType << 1]string) {
+var conditionStrings = func() (all [ConditionDeviceState << 1]string) {
 	for set := range all {
 		s := ""
 		for _, c := range conditionNames {
@@ -122,7 +127,7 @@ var conditionStrings = func() (all [ConditionClientType << 1]string) {
 }()
 
 // String returns Graph's names of the conditions, comma-separated without spaces, always in the order application, users,
-// devicePlatform, clientType; "none" if there are none.
+// devicePlatform, location, clientType, deviceState; "none" if there are none.
 func (c Conditions) String() string {
-	return conditionStrings[c&(ConditionClientType<<1-1)]
+	return conditionStrings[c&(ConditionDeviceState<<1-1)]
 }

@@ -38,20 +38,24 @@ func TestRoomForOutcomesIsMadeAtOnce(t *testing.T) {
 
 func TestASetSaysWhatItNeedsToKnow(t *testing.T) {
 	windows, browsers := platforms([]Platform{Windows}, nil), clientApps(Browser)
+	here, filtered := locations([]string{"Office"}, nil), deviceFilter("include", `model -eq "x"`)
+	type needs struct{ platform, clientApp, address, device bool }
 	for name, test := range map[string]struct {
-		policies            []Policy
-		platform, clientApp bool
+		policies []Policy
+		want     needs
 	}{
-		"nothing":                       {nil, false, false},
-		"neither":                       {[]Policy{plain()}, false, false},
-		"platform":                      {[]Policy{plain(windows)}, true, false},
-		"client app, in report-only":    {[]Policy{plain(), plain(named("Second"), state(ReportOnly), browsers)}, false, true},
-		"both, elsewhere":               {[]Policy{plain(windows, browsers, applicationsOf(Applications{IncludeApplications: []string{"sharepoint"}}))}, true, true},
-		"both, in a policy that is off": {[]Policy{plain(windows, browsers, state(Off))}, false, false},
+		"nothing":                      {nil, needs{}},
+		"neither":                      {[]Policy{plain()}, needs{}},
+		"platform":                     {[]Policy{plain(windows)}, needs{platform: true}},
+		"client app, in report-only":   {[]Policy{plain(), plain(named("Second"), state(ReportOnly), browsers)}, needs{clientApp: true}},
+		"both, elsewhere":              {[]Policy{plain(windows, browsers, applicationsOf(Applications{IncludeApplications: []string{"sharepoint"}}))}, needs{platform: true, clientApp: true}},
+		"address":                      {[]Policy{plain(here)}, needs{address: true}},
+		"device":                       {[]Policy{plain(filtered)}, needs{device: true}},
+		"all, in a policy that is off": {[]Policy{plain(windows, browsers, here, filtered, state(Off))}, needs{}},
 	} {
 		s := mustCompile(t, test.policies...)
-		if s.NeedsPlatform() != test.platform || s.NeedsClientApp() != test.clientApp {
-			t.Errorf("%s: platform %t, client app %t; want %t, %t", name, s.NeedsPlatform(), s.NeedsClientApp(), test.platform, test.clientApp)
+		if got := (needs{s.NeedsPlatform(), s.NeedsClientApp(), s.NeedsAddress(), s.NeedsDevice()}); got != test.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
 		}
 	}
 }

@@ -49,9 +49,15 @@ var policyShape = shape{
 			"includePlatforms": {kind: kept},
 			"excludePlatforms": {kind: kept},
 		}},
-		"locations": {kind: unsupported},
+		"locations": {kind: object, members: shape{
+			"includeLocations": {kind: kept},
+			"excludeLocations": {kind: kept},
+		}},
 		"devices": {kind: object, members: shape{
-			"deviceFilter":        {kind: unsupported},
+			"deviceFilter": {kind: object, members: shape{
+				"mode": {kind: kept},
+				"rule": {kind: kept},
+			}},
 			"includeDevices":      {kind: unsupported},
 			"excludeDevices":      {kind: unsupported},
 			"includeDeviceStates": {kind: unsupported},
@@ -64,6 +70,7 @@ var policyShape = shape{
 		"agentIdRiskLevels":          {kind: unsupported},
 		"insiderRiskLevels":          {kind: unsupported},
 		"clientApplications":         {kind: unsupported},
+		"clients":                    {kind: unsupported},
 		"authenticationFlows":        {kind: unsupported},
 		"times":                      {kind: unsupported},
 	}},

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy/filter"
 )
 
 // maxNameLength bounds ids and display names, in characters: they travel in every sign-in record.
@@ -60,6 +62,10 @@ func (v *validator) check(p Policy) {
 	v.applications(p.Conditions.Applications)
 	v.platforms(p.Conditions.Platforms)
 	oneOf(v, "conditions.clientAppTypes", p.Conditions.ClientAppTypes, clientAppTypes)
+	v.locations(p.Conditions.Locations)
+	if f := p.Conditions.Devices.DeviceFilter; f != nil {
+		v.deviceFilter(*f)
+	}
 	if !p.SessionControls.SecureSignInSession.IsEnabled {
 		v.problem("sessionControls.secureSignInSession", "must be enabled: token protection is the only control that is enforced here")
 	}
@@ -108,6 +114,48 @@ func (v *validator) platforms(p Platforms) {
 	oneOf(v, path+"excludePlatforms", p.ExcludePlatforms, platformNames)
 	if len(p.ExcludePlatforms) > 0 && len(p.IncludePlatforms) == 0 {
 		v.problem(path+"includePlatforms", "must include something to exclude from, such as %q", AllPlatforms)
+	}
+}
+
+func (v *validator) locations(l Locations) {
+	const path = "conditions.locations."
+	v.words(path+"includeLocations", l.IncludeLocations, allLocations, allTrusted)
+	v.words(path+"excludeLocations", l.ExcludeLocations, allTrusted)
+	v.forbidden(path+"excludeLocations", l.ExcludeLocations, allLocations)
+	if len(l.ExcludeLocations) > 0 && len(l.IncludeLocations) == 0 {
+		v.problem(path+"includeLocations", "must include something to exclude from, such as %q", allLocations)
+	}
+}
+
+func (v *validator) deviceFilter(f DeviceFilter) {
+	const path = "conditions.devices.deviceFilter."
+	if f.Mode != IncludeDevices && f.Mode != ExcludeDevices {
+		v.problem(path+"mode", "%q is not a mode; allowed: %s, %s", f.Mode, IncludeDevices, ExcludeDevices)
+	}
+	if _, err := filter.Parse(f.Rule); err != nil {
+		v.problem(path+"rule", "%v", err)
+	}
+}
+
+// knownLocations checks that every location is configured.
+func (v *validator) knownLocations(l Locations, named []namedRanges) {
+	v.knownLocation("conditions.locations.includeLocations", l.IncludeLocations, named)
+	v.knownLocation("conditions.locations.excludeLocations", l.ExcludeLocations, named)
+}
+
+func (v *validator) knownLocation(member string, names []string, named []namedRanges) {
+	for _, name := range names {
+		if name == "" || strings.EqualFold(name, allLocations) || strings.EqualFold(name, allTrusted) || indexOfLocation(named, name) >= 0 {
+			continue
+		}
+		var known []string
+		for _, location := range named {
+			known = append(known, location.name)
+		}
+		if known == nil {
+			known = []string{"none"}
+		}
+		v.problem(member, "%q is not a named location; known: %s; also allowed: %s, %s", name, strings.Join(known, ", "), allLocations, allTrusted)
 	}
 }
 
