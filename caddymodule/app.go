@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
@@ -46,6 +47,8 @@ type state struct {
 	mu        sync.Mutex
 	resources []policy.Resource // of the handlers that were provisioned with this app
 	namings   []naming          // where a Caddyfile's policies name resources
+
+	places map[string]*caddyfile.Dispenser // where a Caddyfile's policies are, by name
 }
 
 // CaddyModule returns the Caddy module information.
@@ -65,10 +68,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	var err error
-	if a.policies, err = policy.Compile(a.Policies, nil); err != nil {
+	if a.policies, err = policy.Compile(a.Policies, nil, a.NamedLocations...); err != nil {
 		return err
 	}
-	advise(a.logger, a.Policies)
+	advise(a.logger, a.Policies, a.NamedLocations...)
 	if err := a.provisionReplay(); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if err := app.checkResources(file); err != nil {
 		return nil, err
 	}
-	advise(caddy.Log().Named("token_protection"), app.Policies)
+	advise(caddy.Log().Named("token_protection"), app.Policies, app.NamedLocations...)
 	return httpcaddyfile.App{Name: "token_protection", Value: caddyconfig.JSON(app, nil)}, nil
 }
 
@@ -53,8 +53,11 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //			resources   <name>... | { include ...  exclude ... }
 //			platforms   <name>... | { include ...  exclude ... }
 //			client_apps <name>...
+//			locations   <name>... | { include ...  exclude ... }
+//			device_filter <include|exclude> <rule>
 //			require_hardware_key
 //		}
+//		named_location <name> { ... }
 //		proof {
 //			max_age      <duration>
 //			clock_skew   <duration>
@@ -81,17 +84,21 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	err := block(d, "token_protection", map[string]parser{
-		"issuer*":     a.parseIssuer,
-		"policy*":     a.parsePolicy,
-		"proof":       a.parseProof,
-		"replay":      a.parseReplay,
-		"cache":       a.parseCache,
-		"sign_in_log": a.parseSignInLog,
+		"issuer*":         a.parseIssuer,
+		"policy*":         a.parsePolicy,
+		"named_location*": a.parseNamedLocation,
+		"proof":           a.parseProof,
+		"replay":          a.parseReplay,
+		"cache":           a.parseCache,
+		"sign_in_log":     a.parseSignInLog,
 	}, "device_directory", "policies_file")
 	if err != nil {
 		return err
 	}
 	if err := finish(d, "token_protection"); err != nil {
+		return err
+	}
+	if err := a.checkLocations(); err != nil {
 		return err
 	}
 	return wrap(start, a.checkIssuers())

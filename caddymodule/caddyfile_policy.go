@@ -65,6 +65,10 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 	if p.ID == "" {
 		p.ID = policy.Slug(p.DisplayName)
 	}
+	if a.places == nil {
+		a.places = make(map[string]*caddyfile.Dispenser)
+	}
+	a.places[p.DisplayName] = start
 	a.Policies = append(a.Policies, p)
 	return wrap(start, policy.Check(a.Policies)) // those before were fine
 }

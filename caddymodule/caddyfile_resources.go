@@ -28,7 +28,7 @@ func (a *App) checkResources(file string) error {
 	if len(protected) == 0 {
 		return nil
 	}
-	set, err := policy.Compile(a.Policies, nil)
+	set, err := policy.Compile(a.Policies, nil, a.NamedLocations...)
 	if err != nil {
 		return err
 	}

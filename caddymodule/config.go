@@ -23,6 +23,10 @@ type App struct {
 	// `conditionalAccessPolicy`.
 	Policies []policy.Policy `json:"policy,omitempty"`
 
+	// The networks that policies name, in the shape of Microsoft Graph's
+	// `ipNamedLocation`.
+	NamedLocations []policy.NamedLocation `json:"named_location,omitempty"`
+
 	// How proofs of possession are judged.
 	Proof Proof `json:"proof,omitzero"`
 

@@ -16,8 +16,8 @@ import (
 var warned sync.Map
 
 // advise logs what is legal and yet unwise about the policies.
-func advise(logger *zap.Logger, policies []policy.Policy) {
-	set, err := policy.Compile(policies, nil)
+func advise(logger *zap.Logger, policies []policy.Policy, locations ...policy.NamedLocation) {
+	set, err := policy.Compile(policies, nil, locations...)
 	if err != nil {
 		return // reported where it was found
 	}

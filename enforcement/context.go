@@ -4,6 +4,7 @@
 package enforcement
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
@@ -17,6 +18,9 @@ func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
 	}
 	if e.Policies.NeedsPlatform() {
 		context.Platform = platform(d, r)
+	}
+	if e.Policies.NeedsAddress() {
+		context.Address, _ = netip.ParseAddr(r.Address) // the zero address is unknown, and stays in scope
 	}
 	claims := d.Claims
 	if claims == nil {
