@@ -18,7 +18,11 @@ import (
 // empty. Anything else is refused: unknown members that hold something, names in the wrong case, names given twice,
 // invalid UTF-8. The error joins every mistake found, each a *MemberError. Values are checked by Compile, not here.
 func (p *Policy) UnmarshalJSON(document []byte) error {
-	name := nameIn(document)
+	return p.read(document, nameIn(document))
+}
+
+// read does what UnmarshalJSON does; name is what errors call the policy.
+func (p *Policy) read(document []byte, name string) error {
 	r := reader{fail: func(member, problem string) error {
 		return &MemberError{Policy: name, Member: member, Problem: problem}
 	}}
@@ -212,6 +216,9 @@ func isDisabled(value []byte) bool {
 
 func isNull(value []byte) bool { return string(bytes.TrimSpace(value)) == "null" }
 
+// unnamed is what errors call a policy that has no name.
+const unnamed = "?"
+
 // nameIn finds what errors can call a policy that has not been read yet.
 func nameIn(document []byte) string {
 	var named struct{ DisplayName, ID any }
@@ -222,7 +229,7 @@ func nameIn(document []byte) string {
 			return s
 		}
 	}
-	return "?"
+	return unnamed
 }
 
 // describe says in JSON's words what a Go type takes.
