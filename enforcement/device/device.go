@@ -41,7 +41,18 @@ type Device struct {
 	RegisteredOwners []string `json:"registeredOwners,omitempty"`
 	// Keys are the keys that the device has registered; none if the directory does not know them.
 	Keys []Key `json:"keys,omitempty"`
+
+	// complete says of which kinds of key the directory lists every one, so that another is not the device's own.
+	complete kinds
 }
+
+// kinds is a set of kinds of key.
+type kinds uint8
+
+const (
+	signingKeys  kinds = 1 << iota // those named by their thumbprint
+	certificates                   // those named by their certificate
+)
 
 // Key is a key that a device has registered.
 type Key struct {
@@ -49,6 +60,11 @@ type Key struct {
 	Thumbprint string `json:"thumbprint,omitempty"`
 	// Certificate is the SHA-256 of the device's certificate, in base64url, as in `x5t#S256` (RFC 8705, section 3.1).
 	Certificate string `json:"x5t#S256,omitempty"`
+	// CertificateSHA1 and PublicKeyHash name a certificate as Active Directory and Entra do: by the SHA-1 of the
+	// certificate together with the SHA-256 of its public key, both in base64url ([MS-DVRJ], section 2.3.3). The SHA-1
+	// alone identifies nothing.
+	CertificateSHA1 string `json:"x5t,omitempty"`
+	PublicKeyHash   string `json:"publicKeyHash,omitempty"`
 	// HardwareBacked says that the key is known to be kept by hardware, such as a TPM.
 	HardwareBacked bool `json:"hardwareBacked,omitempty"`
 }

@@ -1,0 +1,199 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of a directory in a file.
+const (
+	// MaxFile is the longest file that is read, in octets.
+	MaxFile = 64 << 20
+	// MaxDevices is how many devices it may have.
+	MaxDevices = 200_000
+	// lookEvery is how often the file is looked at: a change must count within a second, reading included.
+	lookEvery = 500 * time.Millisecond
+)
+
+// NewFile returns a directory that is read from a JSON file (see [ParseList]), and read again when the file changes. A file
+// that became broken never replaces a good one. It reads the file once to see that it is good.
+func NewFile(path string, watch Watch) (*Directory, error) {
+	f := &file{path: path, watch: watch, done: make(chan struct{})}
+	if err := f.load(); err != nil {
+		return nil, err
+	}
+	return &Directory{name: "file " + path, index: f}, nil
+}
+
+// file is a directory on disk.
+type file struct {
+	path    string
+	watch   Watch
+	current atomic.Pointer[snapshot]
+
+	answers, failures atomic.Uint64
+
+	mu      sync.Mutex
+	seen    fs.FileInfo // what the file was when it was last read, broken or not
+	lastErr error
+
+	once   sync.Once
+	done   chan struct{}
+	worker sync.WaitGroup
+}
+
+// snapshot is a file that was read.
+type snapshot struct {
+	devices map[string]*Device
+	keys    map[string]*Device // by each name of each key
+	read    time.Time
+}
+
+func (f *file) start() {
+	f.once.Do(func() { f.worker.Go(f.follow) })
+}
+
+// stop ends the background work for good, begun or not.
+func (f *file) stop() {
+	f.once.Do(func() {})
+	close(f.done)
+	f.worker.Wait()
+}
+
+// follow reads the file again when it has changed.
+func (f *file) follow() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-f.done:
+			return
+		case <-tick.C:
+			if f.changed() {
+				_ = f.load() // kept for the status
+			}
+		}
+	}
+}
+
+// load reads the file and replaces what is held if it is good.
+func (f *file) load() error {
+	next, err := f.parse()
+	f.mu.Lock()
+	f.lastErr = err
+	f.mu.Unlock()
+	if err != nil {
+		f.failures.Add(1)
+		return err
+	}
+	f.answers.Add(1)
+	before := f.current.Swap(next)
+	if before == nil || f.watch.Withdrawn == nil {
+		return nil
+	}
+	for id, old := range before.devices {
+		if withdrawn(old, next.devices[id]) {
+			f.watch.Withdrawn(id)
+		}
+	}
+	return nil
+}
+
+func (f *file) parse() (*snapshot, error) {
+	document, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	devices, err := ParseList(document, MaxDevices)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	next := &snapshot{
+		devices: make(map[string]*Device, len(devices)), keys: make(map[string]*Device), read: time.Now(),
+	}
+	for _, d := range devices {
+		next.devices[d.ID] = d
+		for i := range d.Keys {
+			for _, name := range d.Keys[i].names() {
+				next.keys[strings.Clone(name)] = d
+			}
+		}
+	}
+	return next, nil
+}
+
+func (f *file) read() ([]byte, error) {
+	handle, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close()
+	info, err := handle.Stat()
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	f.seen = info
+	f.mu.Unlock()
+	document, err := io.ReadAll(io.LimitReader(handle, MaxFile+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(document) > MaxFile:
+		return nil, fmt.Errorf("%s: longer than %d octets", f.path, MaxFile)
+	}
+	return document, nil
+}
+
+// changed compares the file with what was last read, broken or not.
+func (f *file) changed() bool {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return false // it may be on its way: the last good one stays
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen == nil || !os.SameFile(info, f.seen) || info.Size() != f.seen.Size() || !info.ModTime().Equal(f.seen.ModTime())
+}
+
+func (f *file) lookup(id string) Answer {
+	if d := f.current.Load().devices[id]; d != nil {
+		return Answer{State: Found, Device: d}
+	}
+	return Answer{State: NotFound}
+}
+
+// holder asks by thumbprint first: a token that names both is judged by the key that signed.
+func (f *file) holder(proved *Evidence) *Device {
+	keys := f.current.Load().keys
+	if proved.Thumbprint != nil {
+		return keys[proved.Thumbprint.String()]
+	}
+	if proved.CertificateHash == nil {
+		return nil
+	}
+	for _, name := range proved.certificateNames() {
+		if d := keys[name]; d != nil {
+			if ok, _ := d.own(proved, certificates); ok { // a hash of the public key alone is not enough
+				return d
+			}
+		}
+	}
+	return nil
+}
+
+func (f *file) status() Status {
+	held := f.current.Load()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return Status{Devices: len(held.devices), Read: held.read, Answers: f.answers.Load(), Failures: f.failures.Load(), Err: f.lastErr}
+}
