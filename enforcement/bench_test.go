@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 )
 
@@ -120,5 +121,16 @@ func TestTheHotPathAllocatesLittle(t *testing.T) {
 	whole := testing.AllocsPerRun(runs, func() { h.enforce(t) })
 	if whole-floor > allowed {
 		t.Errorf("%v allocations, of which %v are the signature's; want at most %d more", whole, floor, allowed)
+	}
+}
+
+// BenchmarkCredential is the look at the Authorization header, which is as long as its token.
+func BenchmarkCredential(b *testing.B) {
+	h := newHot(b, 1)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, why := credentialOf(h.request.HTTP); why != reason.None {
+			b.Fatal(why)
+		}
 	}
 }

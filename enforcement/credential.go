@@ -53,18 +53,18 @@ func credentialOf(r *http.Request) (Credential, reason.Reason) {
 	token = strings.Trim(token, " ") // 1*SP
 	scheme := authScheme(name)
 	switch {
-	case scheme == SchemeNone && isToken68(name) && name != "":
+	case scheme == SchemeNone && isToken68(name):
 		return Credential{}, reason.CredentialForeign
 	case scheme == SchemeNone:
 		return Credential{}, reason.CredentialMalformed
+	case isToken68(token):
+		return Credential{Scheme: scheme, Token: token}, reason.None
 	case token == "":
 		return Credential{Scheme: scheme}, reason.CredentialMissing
 	case strings.ContainsAny(token, " ,\t"):
 		return Credential{Scheme: scheme}, reason.CredentialMalformed
-	case !isToken68(token): // one token, and none that could verify
-		return Credential{Scheme: scheme}, reason.TokenMalformed
 	}
-	return Credential{Scheme: scheme, Token: token}, reason.None
+	return Credential{Scheme: scheme}, reason.TokenMalformed // one token, and none that could verify
 }
 
 func authScheme(name string) AuthScheme {
@@ -79,14 +79,22 @@ func authScheme(name string) AuthScheme {
 // isToken68 is RFC 9110, section 11.2.
 func isToken68(s string) bool {
 	body := strings.TrimRight(s, "=")
-	for i := 0; i < len(body); i++ {
-		c := body[i]
-		if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("-._~+/", c) >= 0) {
+	for i := range len(body) {
+		if !token68[body[i]] {
 			return false
 		}
 	}
 	return body != ""
 }
+
+// token68 marks the characters of a token68 but its padding.
+var token68 = func() (table [256]bool) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+	for i := range len(alphabet) {
+		table[alphabet[i]] = true
+	}
+	return table
+}()
 
 // queryCarriesToken finds an access_token parameter (RFC 6750, section 2.3).
 // It could not be proven, and a backend might prefer it to the token that was
