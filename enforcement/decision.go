@@ -57,7 +57,7 @@ type Decision struct {
 	// Panicked says that the reason is an unexpected failure of our own.
 	Panicked bool
 
-	verified      token.Verified
+	verified      *token.Verified
 	signed        *pop.SignedRequest // what the token came in, under SchemePoP
 	outcomes      [2]policy.Outcome  // backing for the common case
 	correlationID string

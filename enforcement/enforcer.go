@@ -162,7 +162,7 @@ func (e *Enforcer) verify(d *Decision, r *Request, now time.Time) (why reason.Re
 	if why != reason.None {
 		return why
 	}
-	d.Claims, d.verified = verified.Claims, verified
+	d.Claims, d.verified = &verified.Claims, verified
 	return e.prove(d, r, !e.enforcing, now)
 }
 

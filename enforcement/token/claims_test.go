@@ -52,8 +52,8 @@ func TestReadsTheShapesOfAccessTokens(t *testing.T) {
 			if why != reason.None {
 				t.Fatalf("refused: %s", why)
 			}
-			if !reflect.DeepEqual(*got.Claims, test.want) {
-				t.Errorf("got  %+v\nwant %+v", *got.Claims, test.want)
+			if !reflect.DeepEqual(got.Claims, test.want) {
+				t.Errorf("got  %+v\nwant %+v", got.Claims, test.want)
 			}
 		})
 	}

@@ -34,7 +34,7 @@ func FuzzOnlySignedTokensPass(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		got, why := v.Verify(raw, forMail, now)
 		if why != reason.None {
-			if got != (Verified{}) {
+			if got != nil {
 				t.Fatalf("refused for %s, with a value", why)
 			}
 			return
@@ -85,7 +85,7 @@ func FuzzSignedPayloads(f *testing.F) {
 		}
 		c := got.Claims
 		if c.Issuer != contoso || !c.isFor(forMail) || c.Expires+15 <= now.Unix() || c.NotBefore > now.Unix()+15 {
-			t.Fatalf("passed with %+v", *c)
+			t.Fatalf("passed with %+v", c)
 		}
 	})
 }

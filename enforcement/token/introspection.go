@@ -67,7 +67,7 @@ type Introspection struct {
 // flight is a question under way, shared by all who ask it.
 type flight struct {
 	done  chan struct{}
-	token Verified
+	token *Verified
 	why   reason.Reason
 }
 
@@ -109,7 +109,7 @@ func (i *Introspection) Close() { i.client.CloseIdleConnections() }
 // ask returns what the server says of a token. Copies of one question share
 // one answer. Nothing but an answer makes a token bad: a server that cannot
 // be reached, or has too many questions to answer, is unavailable.
-func (i *Introspection) ask(raw string, hash Hash, now time.Time, patience time.Duration) (Verified, reason.Reason) {
+func (i *Introspection) ask(raw string, hash Hash, now time.Time, patience time.Duration) (*Verified, reason.Reason) {
 	i.mu.Lock()
 	f := i.flights[hash]
 	if f == nil {
@@ -117,7 +117,7 @@ func (i *Introspection) ask(raw string, hash Hash, now time.Time, patience time.
 		case i.slots <- struct{}{}:
 		default:
 			i.mu.Unlock()
-			return Verified{}, reason.IntrospectionUnavailable
+			return nil, reason.IntrospectionUnavailable
 		}
 		f = &flight{done: make(chan struct{})}
 		i.flights[hash] = f
@@ -130,7 +130,7 @@ func (i *Introspection) ask(raw string, hash Hash, now time.Time, patience time.
 	case <-f.done:
 		return f.token, f.why
 	case <-timer.C:
-		return Verified{}, reason.IntrospectionUnavailable
+		return nil, reason.IntrospectionUnavailable
 	}
 }
 
@@ -150,7 +150,6 @@ func (i *Introspection) fly(f *flight, raw string, hash Hash, now time.Time) {
 		return
 	}
 	f.token, f.why = i.read(answer, now)
-	f.token.Hash = hash
 }
 
 // post is RFC 7662, section 2.1. Errors do not hold the token.
@@ -186,7 +185,7 @@ func (i *Introspection) post(ctx context.Context, raw string) ([]byte, error) {
 
 // read is RFC 7662, section 2.2: active is a boolean, and the rest means
 // something only where it is true.
-func (i *Introspection) read(answer []byte, now time.Time) (Verified, reason.Reason) {
+func (i *Introspection) read(answer []byte, now time.Time) (*Verified, reason.Reason) {
 	var active bool
 	var tokenType string
 	err := jose.ScanObject(answer, func(name string, value jose.Value) (err error) {
@@ -200,28 +199,28 @@ func (i *Introspection) read(answer []byte, now time.Time) (Verified, reason.Rea
 	})
 	switch {
 	case err != nil:
-		return Verified{}, reason.IntrospectionUnavailable
+		return nil, reason.IntrospectionUnavailable
 	case !active:
-		return Verified{}, reason.TokenInactive
+		return nil, reason.TokenInactive
 	}
 	reader := &claimReader{places: i.places, groups: i.config.Claims.Groups}
 	if err := reader.read(answer); err != nil {
 		if errors.Is(err, errConfirmation) {
-			return Verified{}, reason.ConfirmationMalformed
+			return nil, reason.ConfirmationMalformed
 		}
-		return Verified{}, reason.TokenClaims
+		return nil, reason.TokenClaims
 	}
 	claims := reader.claims // a copy: the reader holds on to the answer
 	if claims.Issuer != "" && claims.Issuer != i.config.Issuer {
-		return Verified{}, reason.TokenIssuer
+		return nil, reason.TokenIssuer
 	}
 	claims.Issuer = i.config.Issuer
 	if claims.Confirmation.JKT != nil && tokenType != "" && !strings.EqualFold(tokenType, "DPoP") { // RFC 9449, section 6.2
-		return Verified{}, reason.ConfirmationMalformed
+		return nil, reason.ConfirmationMalformed
 	}
 	until := now.Add(answerLife)
 	if !reader.hasExpiry {
 		claims.Expires = until.Unix()
 	}
-	return Verified{Claims: &claims, until: until}, reason.None
+	return &Verified{Claims: claims, until: until}, reason.None
 }

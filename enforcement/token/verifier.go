@@ -26,11 +26,12 @@ type Hash = [sha256.Size]byte
 // hashOf reads the token in place: a copy of it for each request would be the only garbage of a token that is remembered.
 func hashOf(raw string) Hash { return sha256.Sum256(unsafe.Slice(unsafe.StringData(raw), len(raw))) }
 
-// Verified is a token that passed. The value may be kept: it refers to
+// Verified is a token that passed. All requests with the token share it once
+// it is remembered, so it must not be changed. It may be kept: it refers to
 // nothing of the request.
 type Verified struct {
-	// Claims are shared and must not be changed.
-	Claims *Claims
+	// Claims are what the token says.
+	Claims Claims
 	// Hash identifies the token.
 	Hash Hash
 
@@ -41,10 +42,10 @@ type Verified struct {
 }
 
 // Cache remembers verified tokens.
-type Cache = cache.LRU[Hash, Verified]
+type Cache = cache.LRU[Hash, *Verified]
 
 // NewCache returns a cache of size tokens, at least one.
-func NewCache(size int) (*Cache, error) { return cache.NewLRU[Hash, Verified](size) }
+func NewCache(size int) (*Cache, error) { return cache.NewLRU[Hash, *Verified](size) }
 
 // Verifier verifies access tokens of a fixed set of issuers.
 type Verifier struct {
@@ -89,59 +90,59 @@ func (v *Verifier) WithoutWaiting() *Verifier {
 }
 
 // Verify checks that raw is a genuine access token for the audience
-// at the time now. The first failure is returned as a reason.
-func (v *Verifier) Verify(raw string, audience Audience, now time.Time) (Verified, reason.Reason) {
+// at the time now. The first failure is returned as a reason, without a token.
+func (v *Verifier) Verify(raw string, audience Audience, now time.Time) (*Verified, reason.Reason) {
 	if len(raw) > MaxSize {
-		return Verified{}, reason.TokenTooLarge
+		return nil, reason.TokenTooLarge
 	}
 	hash := hashOf(raw)
-	token, ok := v.remembered(hash, now)
-	if !ok {
+	token := v.remembered(hash, now)
+	if token == nil {
 		var why reason.Reason
 		if token, why = v.verify(raw, now); why == reason.TokenMalformed {
 			token, why = v.introspect(raw, hash, now)
 		}
 		if why != reason.None {
-			return Verified{}, why
+			return nil, why
 		}
 		token.Hash = hash
 	}
-	if why := v.valid(token.Claims, audience, now); why != reason.None {
-		return Verified{}, why
+	if why := v.valid(&token.Claims, audience, now); why != reason.None {
+		return nil, why
 	}
 	return token, reason.None
 }
 
 // Remember keeps a token that passed together with everything that followed,
 // so that what is merely genuine, but not used by its owner, stays out.
-func (v *Verifier) Remember(token Verified) {
+func (v *Verifier) Remember(token *Verified) {
 	if !token.cached {
 		token.cached = true
 		v.verified.Add(token.Hash, token)
 	}
 }
 
-// remembered looks the token up. Its issuer must still be configured in the
-// same way, and its key still be in the key set.
-func (v *Verifier) remembered(hash Hash, now time.Time) (Verified, bool) {
+// remembered looks the token up; nil if it must be verified anew. Its issuer
+// must still be configured in the same way, and its key still be in the key set.
+func (v *Verifier) remembered(hash Hash, now time.Time) *Verified {
 	token, ok := v.verified.Get(hash)
 	if !ok {
-		return Verified{}, false
+		return nil
 	}
 	issuer := v.prints[token.issuer]
 	switch {
-	case issuer == nil:
-		return Verified{}, false
-	case token.until.IsZero():
-		return token, issuer.keys.Has(token.key, now)
+	case issuer == nil,
+		token.until.IsZero() && !issuer.keys.Has(token.key, now),
+		!token.until.IsZero() && !now.Before(token.until):
+		return nil
 	}
-	return token, now.Before(token.until)
+	return token
 }
 
 // introspect asks about what is not a JWT. Of several authorization servers
 // the first that knows the token counts; if none does and one could not be
 // asked, nothing can be said.
-func (v *Verifier) introspect(raw string, hash Hash, now time.Time) (Verified, reason.Reason) {
+func (v *Verifier) introspect(raw string, hash Hash, now time.Time) (*Verified, reason.Reason) {
 	verdict := reason.TokenMalformed // what it is where nobody can be asked
 	patience := introspectionTimeout
 	if v.impatient {
@@ -156,59 +157,62 @@ func (v *Verifier) introspect(raw string, hash Hash, now time.Time) (Verified, r
 			}
 		case reason.IntrospectionUnavailable:
 			verdict = why
+		case reason.None:
+			own := *token // the answer is shared by all who asked
+			own.issuer = issuer.fingerprint
+			return &own, reason.None
 		default:
-			token.issuer = issuer.fingerprint
-			return token, why
+			return nil, why
 		}
 	}
-	return Verified{}, verdict
+	return nil, verdict
 }
 
-func (v *Verifier) verify(raw string, now time.Time) (Verified, reason.Reason) {
+func (v *Verifier) verify(raw string, now time.Time) (*Verified, reason.Reason) {
 	compact, err := jose.Split(raw, MaxSize)
 	if err != nil {
-		return Verified{}, reason.TokenMalformed
+		return nil, reason.TokenMalformed
 	}
 	header, err := jose.ParseHeader(compact.Header)
 	if err != nil {
 		if errors.Is(err, jose.ErrAlgorithm) {
-			return Verified{}, reason.TokenAlgorithm
+			return nil, reason.TokenAlgorithm
 		}
-		return Verified{}, reason.TokenMalformed
+		return nil, reason.TokenMalformed
 	}
 	payload, err := jose.Decode(compact.Payload)
 	if err != nil {
-		return Verified{}, reason.TokenMalformed
+		return nil, reason.TokenMalformed
 	}
 	signature, err := jose.Decode(compact.Signature)
 	if err != nil {
-		return Verified{}, reason.TokenMalformed
+		return nil, reason.TokenMalformed
 	}
 	issuer, why := v.issuerOf(payload)
 	if why != reason.None {
-		return Verified{}, why
+		return nil, why
 	}
 	if !issuer.acceptsType(header.Type) {
-		return Verified{}, reason.TokenType
+		return nil, reason.TokenType
 	}
 	if !slices.Contains(issuer.algorithms, header.Algorithm) {
-		return Verified{}, reason.TokenAlgorithm
+		return nil, reason.TokenAlgorithm
 	}
 	key, why := v.verifySignature(issuer, header, compact.SigningInput, signature, now)
 	if why != reason.None {
-		return Verified{}, why
+		return nil, why
 	}
 	read, err := readClaims(payload, issuer.places, issuer.groups)
 	switch {
 	case errors.Is(err, errConfirmation):
-		return Verified{}, reason.ConfirmationMalformed
+		return nil, reason.ConfirmationMalformed
 	case err != nil:
-		return Verified{}, reason.TokenClaims
+		return nil, reason.TokenClaims
 	case !read.isAccessToken(header.Type):
-		return Verified{}, reason.TokenType
+		return nil, reason.TokenType
 	}
-	claims := read.claims // a copy: the reader holds the payload, which must not live as long as the cache
-	return Verified{Claims: &claims, issuer: issuer.fingerprint, key: key}, reason.None
+	// The claims are copied: the reader holds the payload, which must not live as long as the cache.
+	return &Verified{Claims: read.claims, issuer: issuer.fingerprint, key: key}, reason.None
 }
 
 // issuerOf finds the configured issuer by the unverified iss claim. Only that
