@@ -8,24 +8,45 @@ import (
 	"time"
 )
 
-// Seen reports whether the proof with this id by this key has been recorded and could still be replayed. It changes
-// nothing: it is the cheap look before a signature is verified, and only Add decides.
+// Proof is what there is to know of a proof that is to be spent.
+type Proof struct {
+	// Key is the thumbprint of the key that signed it, and ID what is unique among that key's proofs.
+	Key [32]byte
+	ID  string
+	// Name is [Identify] of the two.
+	Name Identity
+	// Scope and Issued are those of the server nonce that was demanded and found good; zero where none was.
+	Scope  uint64
+	Issued time.Time
+}
+
+// Seen is [Replay.Look] at the proof with this id by this key.
 func (r *Replay) Seen(key [32]byte, id string, now time.Time) bool {
-	proof := identify(r.seed, &key, id)
-	lock := &r.locks[proof.shard()]
+	return r.Look(Identify(&key, id), now)
+}
+
+// Add is [Replay.Spend] of the proof with this id by this key.
+func (r *Replay) Add(key [32]byte, id string, now time.Time) Outcome {
+	return r.spend(Identify(&key, id), now)
+}
+
+// Look reports whether the proof with this name has been recorded and could still be replayed. It changes nothing: it
+// is the cheap look before a signature is verified, and only Spend decides.
+func (r *Replay) Look(name Identity, now time.Time) bool {
+	lock := &r.locks[name.shard()]
 	lock.Lock()
 	defer lock.Unlock()
 	r.observe(now.UnixNano())
-	found, _ := r.find(proof, r.number(now))
+	found, _ := r.find(name, r.number(now))
 	return found
 }
 
-// Add records the proof with this id by this key as spent at the time now, unless it already is. Check and record are
-// one step. Only Added permits the request; the caller then compares the proof with Watermark, which may have risen
-// since it last looked.
-func (r *Replay) Add(key [32]byte, id string, now time.Time) Outcome {
-	proof := identify(r.seed, &key, id)
-	outcome := r.add(proof, now)
+// Spend records the proof as spent at the time now, unless it already is. Check and record are one step. Only Added
+// permits the request; the caller then asks Owes again, because the watermark may have risen since it last looked.
+func (r *Replay) Spend(proof Proof, now time.Time) Outcome { return r.spend(proof.Name, now) }
+
+func (r *Replay) spend(name Identity, now time.Time) Outcome {
+	outcome := r.add(name, now)
 	switch outcome {
 	case Replayed:
 		r.replayed.Add(1)
@@ -35,9 +56,9 @@ func (r *Replay) Add(key [32]byte, id string, now time.Time) Outcome {
 	return outcome
 }
 
-// add is Add without its counters. What can be done under the proof's own lock is; when the list of generations has to
+// add is spend without its counters. What can be done under the proof's own lock is; when the list of generations has to
 // change, it starts again under all of them.
-func (r *Replay) add(proof identity, now time.Time) Outcome {
+func (r *Replay) add(proof Identity, now time.Time) Outcome {
 	wall := now.UnixNano()
 	lock := &r.locks[proof.shard()]
 	lock.Lock()
@@ -64,7 +85,7 @@ func (r *Replay) add(proof identity, now time.Time) Outcome {
 
 // tryAdd adds the proof to the current generation. It does nothing and reports false if the current generation is over
 // or full. The caller holds the proof's lock.
-func (r *Replay) tryAdd(proof identity, now time.Time, wall int64) (outcome Outcome, done bool) {
+func (r *Replay) tryAdd(proof Identity, now time.Time, wall int64) (outcome Outcome, done bool) {
 	r.observe(wall)
 	number := r.number(now)
 	current := r.live[len(r.live)-1]
@@ -88,11 +109,11 @@ func (r *Replay) tryAdd(proof identity, now time.Time, wall int64) (outcome Outc
 // many proofs of its key are. The caller holds the proof's lock.
 //
 // In a large set every look is a cache miss. Within each of the three loops the looks do not wait for each other.
-func (r *Replay) find(proof identity, number int64) (found bool, count int) {
+func (r *Replay) find(proof Identity, number int64) (found bool, count int) {
 	var (
 		shard = proof.shard()
 		homes [maxLive]uint64 // what is where the next search will begin
-		cells [maxLive]*identity
+		cells [maxLive]*Identity
 	)
 	for i, g := range r.live {
 		if !outlived(g, number) {

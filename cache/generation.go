@@ -22,7 +22,7 @@ type shard struct {
 }
 
 // record adds a proof that the shard does not hold.
-func (s *shard) record(proof identity, now int64) {
+func (s *shard) record(proof Identity, now int64) {
 	if s.entries == 0 || now > s.last {
 		s.last = now
 	}
@@ -30,11 +30,11 @@ func (s *shard) record(proof identity, now int64) {
 
 	cell := s.byKey(proof)
 	if cell == nil {
-		s.insert(identity{key: proof.key | ofKey, id: proof.id})
+		s.insert(Identity{key: proof.key | ofKey, id: proof.id})
 		return
 	}
 	if cell.key&counter == 0 {
-		first := identity{key: proof.key, id: cell.id}
+		first := Identity{key: proof.key, id: cell.id}
 		cell.key |= counter
 		cell.id = 2
 		s.insert(first)

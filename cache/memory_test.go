@@ -52,15 +52,12 @@ func TestReplayDoesNotAllocate(t *testing.T) {
 }
 
 func TestTableFindsWhatWasInserted(t *testing.T) {
-	var (
-		table table
-		seed  = newReplay(t, 1, 1).seed
-	)
+	var table table
 	// Several proofs of each key, so that cells found by key and cells found by id stand among each other.
-	var all []identity
+	var all []Identity
 	for i := range 3000 {
 		key := keyOf(i / 3)
-		proof := identify(seed, &key, strconv.Itoa(i))
+		proof := Identify(&key, strconv.Itoa(i))
 		if table.byID(proof) {
 			t.Fatalf("proof %d is found before it is inserted", i)
 		}
@@ -68,7 +65,7 @@ func TestTableFindsWhatWasInserted(t *testing.T) {
 			if table.byKey(proof) != nil {
 				t.Fatalf("the key of proof %d is found before it is inserted", i)
 			}
-			table.insert(identity{key: proof.key | ofKey, id: 1})
+			table.insert(Identity{key: proof.key | ofKey, id: 1})
 		}
 		table.insert(proof)
 		all = append(all, proof)

@@ -6,14 +6,13 @@ package cache
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Outcome is the answer of [Replay.Add].
+// Outcome is the answer of [Replay.Spend].
 type Outcome uint8
 
 const (
@@ -23,6 +22,11 @@ const (
 	Replayed
 	// OverQuota: the proof is new, but its key has as many live ones as it may. Nothing was stored.
 	OverQuota
+	// Unavailable: a set that nodes share could not be asked. The proof may or may not have been recorded.
+	Unavailable
+	// Doubtful: a set that nodes share has lost what it knew, or cannot be asked, and the proof does not show that it
+	// is younger. It needs a nonce of the present [Replay.Scope].
+	Doubtful
 )
 
 // String returns the outcome's name in lower case.
@@ -34,6 +38,10 @@ func (o Outcome) String() string {
 		return "replayed"
 	case OverQuota:
 		return "over quota"
+	case Unavailable:
+		return "unavailable"
+	case Doubtful:
+		return "doubtful"
 	}
 	return fmt.Sprintf("outcome %d", uint8(o))
 }
@@ -60,7 +68,6 @@ type ReplayConfig struct {
 // replayed, so the watermark rises to the latest of them: whoever presents a proof from before the watermark has to show
 // otherwise that it is fresh. What no longer fits is thus refused or asked about, never silently accepted.
 type Replay struct {
-	seed       maphash.Seed
 	start      time.Time
 	lifetime   time.Duration
 	span       time.Duration // length of a generation's interval
@@ -128,7 +135,6 @@ func NewReplay(config ReplayConfig) (*Replay, error) {
 	}
 
 	r := &Replay{
-		seed:     maphash.MakeSeed(),
 		start:    config.Start,
 		lifetime: config.Lifetime,
 		// Rounded up, so that four spans are never shorter than a lifetime.

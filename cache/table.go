@@ -7,7 +7,7 @@ import "math/bits"
 
 // The low bits of an identity's key tell the cells of a [table] apart.
 const (
-	inUse   = 1 << iota // every cell but an unused one, which is zero, and every identity
+	inUse   = 1 << iota // every cell but an unused one, which is zero, and every Identity
 	ofKey               // the cell of a key
 	counter             // the cell of a key with several proofs: their number is in place of the id
 
@@ -18,7 +18,7 @@ const (
 // use. It has no pointers inside, so that the garbage collector does not look at it however large it is. Nothing is ever
 // removed. Identities are hashes: their high bits serve as the position, and nobody can aim for long runs.
 type table struct {
-	cells  []identity
+	cells  []Identity
 	used   int
 	expect int // number of cells that will probably be used
 }
@@ -46,7 +46,7 @@ func (t *table) peek(hash uint64) uint64 {
 }
 
 // byKey returns the cell of the proof's key, or nil.
-func (t *table) byKey(proof identity) *identity {
+func (t *table) byKey(proof Identity) *Identity {
 	if len(t.cells) == 0 {
 		return nil
 	}
@@ -62,7 +62,7 @@ func (t *table) byKey(proof identity) *identity {
 }
 
 // byID reports whether the proof has a cell of its own.
-func (t *table) byID(proof identity) bool {
+func (t *table) byID(proof Identity) bool {
 	if len(t.cells) == 0 {
 		return false
 	}
@@ -70,14 +70,14 @@ func (t *table) byID(proof identity) bool {
 		switch t.cells[i] {
 		case proof:
 			return true
-		case identity{}:
+		case Identity{}:
 			return false
 		}
 	}
 }
 
 // insert adds a cell that the table does not have. It may move the others.
-func (t *table) insert(cell identity) {
+func (t *table) insert(cell Identity) {
 	if t.used >= len(t.cells)/4*3 {
 		t.grow()
 	}
@@ -92,7 +92,7 @@ func (t *table) grow() {
 	if len(old) == 0 {
 		size = t.expect + t.expect/2
 	}
-	t.cells = make([]identity, max(8, size/4*4))
+	t.cells = make([]Identity, max(8, size/4*4))
 	for _, cell := range old {
 		if cell.key != 0 {
 			t.place(cell)
@@ -101,7 +101,7 @@ func (t *table) grow() {
 }
 
 // place puts a cell into the first unused place from its position on.
-func (t *table) place(cell identity) {
+func (t *table) place(cell Identity) {
 	hash := cell.id
 	if cell.key&ofKey != 0 {
 		hash = cell.key | flags

@@ -36,9 +36,9 @@ type state struct {
 	tokens   *token.Verifier
 	verified *token.Cache
 	keys     *dpop.KeyCache
-	replay   *enforcement.Replay
+	replay   enforcement.Replay
 	// popReplay remembers signed requests; nil if no resource accepts them.
-	popReplay *enforcement.Replay
+	popReplay enforcement.Replay
 	asked     []*token.Introspection
 	dpop      *dpop.Verifier
 	policies  *policy.Set
@@ -116,9 +116,9 @@ func (a *App) provisionReplay() (err error) {
 }
 
 // replaySet returns the set of spent proofs of one scheme.
-func (a *App) replaySet(scheme string, maxAge, skew time.Duration) (*enforcement.Replay, error) {
+func (a *App) replaySet(scheme string, maxAge, skew time.Duration) (enforcement.Replay, error) {
 	key := fmt.Sprintf("replay memory %s %d %d %v %v", scheme, a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew)
-	return take(&a.holds, key, func() (*enforcement.Replay, error) {
+	return take(&a.holds, key, func() (enforcement.Replay, error) {
 		start := started
 		if live.started() { // another set was in use until now, and knows what this one does not
 			start = time.Now()

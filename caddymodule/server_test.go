@@ -244,11 +244,11 @@ func freshNonce(t testing.TB) string {
 	for {
 		now := time.Now()
 		fresh := app.dpop.Memory().Nonce(now)
-		issued, err := app.dpop.Nonces.Check(fresh, now)
+		stamp, err := app.dpop.Nonces.Check(fresh, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !issued.Before(app.replay.Watermark()) {
+		if !stamp.Issued.Before(app.replay.Watermark()) {
 			return fresh
 		}
 	}

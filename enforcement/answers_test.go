@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
@@ -293,10 +294,10 @@ func TestReplayQuotaSaysWhenToRetry(t *testing.T) {
 	for _, id := range []string{"1", "2"} {
 		g.allows(proven(members{"jti": id}), reason.None)
 	}
-	if d := g.blocks(proven(members{"jti": "3"}), reason.ReplayQuota); d.RetryAfter != 90*time.Second {
-		t.Errorf("retry after %v, want %v", d.RetryAfter, 90*time.Second)
+	if d := g.blocks(proven(members{"jti": "3"}), reason.ReplayQuota); d.RetryAfter != g.DPoP.Replay.Retention() {
+		t.Errorf("retry after %v, want %v", d.RetryAfter, g.DPoP.Replay.Retention())
 	}
-	if outcome := g.DPoP.Replay.Add(thief.key.Thumbprint, "1", noon); outcome != cache.Added {
+	if outcome := g.DPoP.Memory().Spend(proof.Binding{Key: thief.key.Thumbprint, ID: "1"}, noon); outcome != cache.Added {
 		t.Errorf("another key: %v", outcome)
 	}
 }

@@ -231,7 +231,7 @@ type setup struct {
 	schemes               []proof.Scheme // that the resource accepts; nil means DPoP
 	devices               *mtls.Devices
 	keys                  *token.KeySet
-	replay                *Replay
+	replay                Replay
 	start                 time.Time // of the replay set's memory
 	maxEntries, maxPerKey int
 	requireNonce          bool

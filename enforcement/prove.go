@@ -132,6 +132,10 @@ func (e *Enforcer) spend(d *Decision, r *Request, now time.Time) {
 		why = reason.NonceStale
 	case cache.OverQuota:
 		why = reason.ReplayQuota
+	case cache.Unavailable:
+		why = reason.ReplayUnavailable
+	case cache.Doubtful:
+		why = reason.NonceStale
 	default:
 		why = reason.ProofReplayed
 	}
@@ -149,13 +153,11 @@ func (e *Enforcer) advise(d *Decision, now time.Time) {
 	case reason.IntrospectionUnavailable, reason.BodiesHeld:
 		d.RetryAfter = retrySoon
 	case reason.ReplayQuota:
-		d.RetryAfter = quotaPause
+		d.RetryAfter = e.memory(d.Binding.Scheme == proof.PoP).Replay.Retention()
+	case reason.ReplayUnavailable:
+		d.RetryAfter = retrySoon
 	}
 }
 
-const (
-	// retrySoon is for a dependency that may answer again at any moment.
-	retrySoon = 5 * time.Second
-	// quotaPause is about how long a device's spent proofs count against its quota.
-	quotaPause = 90 * time.Second
-)
+// retrySoon is for a dependency that may answer again at any moment.
+const retrySoon = 5 * time.Second

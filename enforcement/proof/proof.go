@@ -11,6 +11,7 @@ package proof
 import (
 	"time"
 
+	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 )
 
@@ -40,10 +41,13 @@ type Binding struct {
 	ID string
 	// IssuedAt is the proof's own time, by the device's clock.
 	IssuedAt time.Time
-	// NonceIssued is when this server issued the proof's nonce, where one was
-	// owed; the zero time else.
+	// NonceIssued is when this server issued the proof's nonce, and NonceScope
+	// the memory that it was issued for, where one was owed; zero else.
 	NonceIssued time.Time
+	NonceScope  uint64
 	// NonceOwed says that the proof should have carried a server nonce, and
 	// that this was excused because nothing is enforced on the request.
 	NonceOwed bool
+
+	name cache.Identity // of Key and ID, once it was needed
 }

@@ -102,6 +102,7 @@ var answers = map[Reason]Answer{
 
 	IntrospectionUnavailable: unavailable,
 	KeySetUnavailable:        unavailable,
+	ReplayUnavailable:        unavailable,
 
 	TokenUnbound:      {http.StatusUnauthorized, InvalidToken, CodeNoBinding, detailUnbound},
 	SchemeMismatch:    noProof,

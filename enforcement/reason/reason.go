@@ -114,6 +114,8 @@ const (
 	ProofReplayed Reason = "proof_replayed"
 	// ReplayQuota: this key has spent its share of the replay set.
 	ReplayQuota Reason = "replay_quota"
+	// ReplayUnavailable: the replay set that nodes share does not answer, so that nobody knows whether the proof is spent.
+	ReplayUnavailable Reason = "replay_unavailable"
 	// ProofQuery: a signed HTTP request owes q and has none, or does not cover the query as it came.
 	ProofQuery Reason = "proof_query"
 	// ProofHeaders: a signed HTTP request owes h and has none, or does not cover the headers as they came.

@@ -116,7 +116,7 @@ var contract = []struct {
 	{"key not hardware-backed where required", 403, "access_denied", 1004, []Reason{HardwareKey}},
 	{"one key exceeds its replay quota", 429, "", 1005, []Reason{ReplayQuota}},
 	{"a dependency is down and the posture is fail-closed", 503, "", 1005, []Reason{
-		KeySetUnavailable, IntrospectionUnavailable, DirectoryUnavailable, BodiesHeld,
+		KeySetUnavailable, IntrospectionUnavailable, DirectoryUnavailable, BodiesHeld, ReplayUnavailable,
 	}},
 	{"TLS early data", 425, "", 1005, []Reason{EarlyData}},
 	{"CONNECT, TRACE", 405, "", 1005, []Reason{MethodRefused}},

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
@@ -171,7 +170,7 @@ func TestRefusesAnIncompleteConfiguration(t *testing.T) {
 		"negative max age": func(c *Config) { c.MaxAge = -time.Second },
 		"negative skew":    func(c *Config) { c.ClockSkew = -1 },
 		"no nonces":        func(c *Config) { c.Nonces = (*nonce.Source)(nil) },
-		"no replay set":    func(c *Config) { c.Replay = (*cache.Replay)(nil) },
+		"no replay set":    func(c *Config) { c.Replay = nil },
 		"no key cache":     func(c *Config) { c.Keys = nil },
 	} {
 		t.Run(name, func(t *testing.T) {

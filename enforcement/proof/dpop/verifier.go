@@ -61,7 +61,7 @@ type Config struct {
 	// Nonces issues and recognises server nonces.
 	Nonces *nonce.Source
 	// Replay is the set of spent proofs; here it is only read.
-	Replay *cache.Replay
+	Replay proof.Spent
 	// Keys caches device keys.
 	Keys *KeyCache
 }
@@ -145,13 +145,13 @@ func (v *Verifier) Verify(r *Request, now time.Time) (proof.Binding, reason.Reas
 	if why := v.match(&claims, r, now); why != reason.None {
 		return binding, why
 	}
-	if binding.NonceIssued, why = v.Memory().Fresh(claims.issuedAt, claims.nonce, now); why != reason.None {
+	if why = v.Memory().Fresh(&binding, claims.nonce, now); why != reason.None {
 		if !r.ExcuseNonce {
 			return binding, why
 		}
 		binding.NonceOwed = true
 	}
-	if v.Replay.Seen(binding.Key, binding.ID, now) { // the same verdict as when it is spent, for less
+	if v.Memory().Seen(&binding, now) { // the same verdict as when it is spent, for less
 		return binding, reason.ProofReplayed
 	}
 	if why := verifySignature(device, compact, room); why != reason.None {

@@ -3,16 +3,17 @@
 
 // Package nonce issues and checks server nonces (RFC 9449, sections 8 and 9) without remembering any.
 //
-// A nonce is the time at which it was issued and a message authentication code over it. Whoever has the secret can
-// check it, so that all nodes that share the secret accept each other's nonces and a restart loses none. A client may
-// use a nonce as often as it likes while it lives; that a proof is used only once is for the replay set to see. What a
-// nonce adds is that the proof that carries it cannot be older than the nonce.
+// A nonce is a [Stamp], the time at which it was issued and the memory that it belongs to, and a message authentication
+// code over it. Whoever has the secret can check it, so that all nodes that share the secret accept each other's nonces
+// and a restart loses none. A client may use a nonce as often as it likes while it lives; that a proof is used only once
+// is for the replay set to see. What a nonce adds is that the proof that carries it cannot be older than the nonce.
 //
-// The layout before base64url without padding, 24 bytes that make 32 characters:
+// The layout before base64url without padding, 32 bytes that make 43 characters:
 //
-//	version  1 byte, 1
+//	version  1 byte, 2
 //	time     6 bytes, big-endian milliseconds since 1970
 //	key id   1 byte, says which secret was used
+//	scope    8 bytes, big-endian, says which memory of spent proofs it was issued for
 //	code     16 bytes, HMAC-SHA-256 over the above, cut off
 //
 // Secrets rotate in three steps that need no coordination: every node learns the next secret and accepts it, then every
@@ -36,14 +37,15 @@ var (
 )
 
 const (
-	version = 1
+	version = 2
 
-	keyAt  = 7
-	codeAt = 8
-	size   = 24
+	keyAt   = 7
+	scopeAt = 8
+	codeAt  = 16
+	size    = 32
 
 	// Length is the number of characters of every nonce.
-	Length = 32
+	Length = 43
 
 	// minSecret is the least number of bytes of a secret: 128 bits.
 	minSecret = 16
@@ -54,6 +56,14 @@ const (
 
 // encoding is strict, but like all of encoding/base64 it skips line breaks: the decoded length must be checked too.
 var encoding = base64.RawURLEncoding.Strict()
+
+// Stamp is what a nonce says.
+type Stamp struct {
+	// Issued is when it was issued, to the millisecond.
+	Issued time.Time
+	// Scope is the memory of spent proofs that it was issued for.
+	Scope uint64
+}
 
 // Source issues and checks the nonces of one purpose. It is safe for concurrent use.
 type Source struct {
@@ -88,30 +98,53 @@ func New(purpose string, life time.Duration, current []byte, also ...[]byte) (*S
 	return s, nil
 }
 
-// Issue returns the nonce of the instant now, to the millisecond. It has [Length] characters of RFC 9449's NQCHAR, and
-// nobody without the secret can say beforehand which.
-func (s *Source) Issue(now time.Time) string {
+// Issue returns the nonce of the instant now, to the millisecond, for no memory in particular. It has [Length]
+// characters of RFC 9449's NQCHAR, and nobody without the secret can say beforehand which.
+func (s *Source) Issue(now time.Time) string { return s.IssueFor(0, now) }
+
+// IssueFor is Issue for the memory that scope names.
+func (s *Source) IssueFor(scope uint64, now time.Time) string {
 	var raw [size]byte
 	binary.BigEndian.PutUint64(raw[:], uint64(now.UnixMilli())<<8) // 48 bits of time from the second byte on
 	raw[0] = version
 	raw[keyAt] = s.keys[0].id
+	binary.BigEndian.PutUint64(raw[scopeAt:], scope)
 	code := s.keys[0].code(raw[:codeAt])
 	copy(raw[codeAt:], code[:])
-	return encoding.EncodeToString(raw[:])
+	var text [Length]byte
+	encoding.Encode(text[:], raw[:])
+	return string(text[:])
 }
 
-// Check returns when the nonce was issued, to the millisecond. The error is [ErrUnknown], or [ErrStale] together with
-// the time if the nonce is genuine but older than its life or more than 15 seconds ahead of now.
-func (s *Source) Check(nonce string, now time.Time) (issued time.Time, err error) {
+// Check returns what the nonce says. The error is [ErrUnknown], or [ErrStale] together with the stamp if the nonce is
+// genuine but older than its life or more than 15 seconds ahead of now.
+func (s *Source) Check(nonce string, now time.Time) (Stamp, error) {
 	raw, ok := decode(nonce)
 	if !ok || raw[0] != version || !s.genuine(&raw) {
-		return time.Time{}, ErrUnknown
+		return Stamp{}, ErrUnknown
 	}
-	issued = time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:]) << 8 >> 16))
-	if age := now.Sub(issued); age > s.life || age < -skew {
-		return issued, ErrStale
+	stamp := Stamp{
+		Issued: time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:]) << 8 >> 16)),
+		Scope:  binary.BigEndian.Uint64(raw[scopeAt:]),
 	}
-	return issued, nil
+	if age := now.Sub(stamp.Issued); age > s.life || age < -skew {
+		return stamp, ErrStale
+	}
+	return stamp, nil
+}
+
+// Claimed returns the scope that a nonce claims to have, without looking whether it is genuine; 0 if it is none of ours.
+// It is enough to refuse a nonce for its scope, never to accept one.
+func Claimed(nonce []byte) (scope uint64) {
+	const first, last = scopeAt / 3 * 4, codeAt * 4 / 3 // the characters that hold the scope, whole groups of four
+	if len(nonce) != Length {
+		return 0
+	}
+	var part [(last - first + 3) / 4 * 3]byte
+	if n, err := encoding.Decode(part[:], nonce[first:first+len(part)/3*4]); err != nil || n != len(part) {
+		return 0
+	}
+	return binary.BigEndian.Uint64(part[scopeAt%3:])
 }
 
 // decode accepts exactly the form that Issue returns. The length comes first: what is too long costs nothing.

@@ -6,6 +6,7 @@ package nonce
 import (
 	"bytes"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -31,8 +32,8 @@ func newSource(t testing.TB, purpose string, current []byte, also ...[]byte) *So
 
 func wantUnknown(t *testing.T, s *Source, nonce string) {
 	t.Helper()
-	if issued, err := s.Check(nonce, now); !errors.Is(err, ErrUnknown) || !issued.IsZero() {
-		t.Errorf("check says %v, %v, want no time and %v", issued, err, ErrUnknown)
+	if stamp, err := s.Check(nonce, now); !errors.Is(err, ErrUnknown) || stamp != (Stamp{}) {
+		t.Errorf("check says %v, %v, want nothing and %v", stamp, err, ErrUnknown)
 	}
 }
 
@@ -70,12 +71,31 @@ func TestNewRefusesWhatIsUnsafe(t *testing.T) {
 
 func TestIssuedNonceIsAccepted(t *testing.T) {
 	s := newSource(t, "dpop", first)
-	issued, err := s.Check(s.Issue(now), now)
+	stamp, err := s.Check(s.Issue(now), now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := now.Truncate(time.Millisecond); !issued.Equal(want) {
-		t.Errorf("issued at %s, want %s", issued, want)
+	if want := now.Truncate(time.Millisecond); !stamp.Issued.Equal(want) || stamp.Scope != 0 {
+		t.Errorf("%+v, want one of %s", stamp, want)
+	}
+}
+
+// A nonce belongs to one memory, and says to which.
+func TestNonceNamesItsScope(t *testing.T) {
+	s := newSource(t, "dpop", first)
+	for _, scope := range []uint64{0, 1, 0x1122334455667788, 1 << 63, math.MaxUint64} {
+		nonce := s.IssueFor(scope, now)
+		if stamp, err := s.Check(nonce, now); err != nil || stamp.Scope != scope {
+			t.Errorf("scope %x: %+v, %v", scope, stamp, err)
+		}
+		if got := Claimed([]byte(nonce)); got != scope {
+			t.Errorf("claimed %x, want %x", got, scope)
+		}
+	}
+	for _, none := range []string{"", "foo", strings.Repeat("\n", Length), strings.Repeat("!", Length), s.IssueFor(7, now) + "A"} {
+		if got := Claimed([]byte(none)); got != 0 {
+			t.Errorf("%q claims %x", none, got)
+		}
 	}
 }
 
@@ -115,12 +135,12 @@ func TestNonceLivesAsLongAsItShould(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			issued, err := s.Check(nonce, at.Add(test.age))
+			stamp, err := s.Check(nonce, at.Add(test.age))
 			if !errors.Is(err, test.want) {
 				t.Errorf("error is %v, want %v", err, test.want)
 			}
-			if !issued.Equal(at) {
-				t.Errorf("issued at %s, want %s", issued, at)
+			if !stamp.Issued.Equal(at) {
+				t.Errorf("issued at %s, want %s", stamp.Issued, at)
 			}
 		})
 	}
@@ -131,7 +151,8 @@ func TestIssuedTimesAreMonotone(t *testing.T) {
 	var last time.Time
 	for i := range 2000 {
 		at := now.Add(time.Duration(i) * 333 * time.Microsecond)
-		issued, err := s.Check(s.Issue(at), at)
+		stamp, err := s.Check(s.Issue(at), at)
+		issued := stamp.Issued
 		switch {
 		case err != nil:
 			t.Fatal(err)

@@ -97,7 +97,7 @@ func TestCorpus(t *testing.T) {
 	t.Run("SHR-036 twice", func(t *testing.T) {
 		b, shr := newBench(t), d.shr(t, nil)
 		binding, why := b.judge(shr, request(t, d))
-		if why != reason.None || b.Replay.Add(binding.Key, binding.ID, noon) != cache.Added {
+		if why != reason.None || b.Memory().Spend(binding, noon) != cache.Added {
 			t.Fatal(why)
 		}
 		b.expect(shr, request(t, d), reason.ProofReplayed)

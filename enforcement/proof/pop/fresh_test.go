@@ -140,7 +140,7 @@ func TestReplayIdentity(t *testing.T) {
 			if why != reason.None {
 				t.Fatal(why)
 			}
-			if outcome := b.Replay.Add(binding.Key, binding.ID, noon); outcome != cache.Added {
+			if outcome := b.Memory().Spend(binding, noon); outcome != cache.Added {
 				t.Fatal(outcome)
 			}
 			b.expect(c.by.shr(t, c.then), request(t, c.by), c.want)
@@ -149,7 +149,7 @@ func TestReplayIdentity(t *testing.T) {
 	t.Run("a signature of another spelling", func(t *testing.T) {
 		b := newBench(t)
 		binding, _ := b.judge(d.shr(t, nil), request(t, d))
-		b.Replay.Add(binding.Key, binding.ID, noon)
+		b.Memory().Spend(binding, noon)
 		again := d.shr(t, nil) // ECDSA signs differently each time
 		b.expect(again, request(t, d), reason.ProofReplayed)
 	})

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
@@ -43,7 +42,7 @@ type Config struct {
 	Nonces *nonce.Source
 	// Replay is the set of spent requests; here it is only read. It has to
 	// remember them for [proof.Lifetime].
-	Replay *cache.Replay
+	Replay proof.Spent
 	// Microsoft compares as Microsoft's library does: m without white space
 	// around it and without regard to case, p without slashes around it and
 	// without regard to case.
@@ -161,7 +160,7 @@ func (v *Verifier) Verify(s *SignedRequest, r *Request, now time.Time) (proof.Bi
 	if why = v.match(c, r, now); why != reason.None {
 		return binding, why
 	}
-	if binding.NonceIssued, why = v.Memory().Fresh(c.created, c.nonce, now); why != reason.None {
+	if why = v.Memory().Fresh(&binding, c.nonce, now); why != reason.None {
 		if !r.ExcuseNonce {
 			return binding, why
 		}
@@ -170,7 +169,7 @@ func (v *Verifier) Verify(s *SignedRequest, r *Request, now time.Time) (proof.Bi
 	if !named { // it could be sent again and again
 		return binding, reason.ProofMalformed
 	}
-	if v.Replay.Seen(binding.Key, binding.ID, now) { // the same verdict as when it is spent, for less
+	if v.Memory().Seen(&binding, now) { // the same verdict as when it is spent, for less
 		return binding, reason.ProofReplayed
 	}
 	if why = verifySignature(key, algorithm, s.compact); why != reason.None {
