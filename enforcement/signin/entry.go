@@ -10,14 +10,26 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// An Entry is what reports need of one record of a log.
+// An Entry is what reports need of one record of a log. Entries of one log share strings and rows, which are not to be
+// changed.
 type Entry struct {
+	Time                         time.Time // when the record was written; zero if it does not say
+	ID                           string    `json:"Id"`
+	CorrelationID                string    `json:"CorrelationId"`
 	UserPrincipalName            string
+	UserID                       string `json:"UserId"`
 	AppID                        string `json:"AppId"`
 	AppDisplayName               string
+	ResourceIdentity             string
 	ResourceDisplayName          string
+	IPAddress                    string
+	ClientAppUsed                string
+	DeviceDetail                 DeviceDetail
+	Decision                     string // Allow or Block; empty in an export
+	ProofScheme                  string
 	ConditionalAccessPolicies    []PolicyRow
 	TokenProtectionStatusDetails StatusDetails
 	AdditionalDetails            string // Status.additionalDetails: the check that failed
@@ -44,18 +56,31 @@ const maxRequestCount = 1 << 40
 
 // line is a log line as Caddy's JSON encoder or an export from Log Analytics writes it.
 type line struct {
-	Logger                       *string `json:"logger"`
+	Logger                       *string         `json:"logger"`
+	Written                      json.RawMessage `json:"ts"` // by Caddy's encoder
+	TimeGenerated                string
+	ID                           string `json:"Id"`
+	CorrelationID                string `json:"CorrelationId"`
 	UserPrincipalName            string
+	UserID                       string `json:"UserId"`
 	AppID                        string `json:"AppId"`
 	AppDisplayName               string
+	ResourceIdentity             string
 	ResourceDisplayName          string
+	IPAddress                    string
+	ClientAppUsed                string
+	DeviceDetail                 json.RawMessage
+	Decision                     string
+	ProofScheme                  string
 	ConditionalAccessPolicies    embedded[[]PolicyRow]
-	TokenProtectionStatusDetails embedded[struct {
-		SignInSessionStatus     string  `json:"signInSessionStatus"`
-		SignInSessionStatusCode integer `json:"signInSessionStatusCode"`
-	}]
-	Status       json.RawMessage
-	RequestCount *integer
+	TokenProtectionStatusDetails embedded[statusDetails]
+	Status                       json.RawMessage
+	RequestCount                 *integer
+}
+
+type statusDetails struct {
+	SignInSessionStatus     string  `json:"signInSessionStatus"`
+	SignInSessionStatusCode integer `json:"signInSessionStatusCode"`
 }
 
 // parse reads one line. It returns nil without an error for a line of another logger.
@@ -74,18 +99,24 @@ func parse(text []byte) (*Entry, error) {
 		return nil, fmt.Errorf("sign-in record: %w", err)
 	}
 	e := &Entry{
-		UserPrincipalName:   l.UserPrincipalName,
-		AppID:               l.AppID,
-		AppDisplayName:      l.AppDisplayName,
-		ResourceDisplayName: l.ResourceDisplayName,
-
-		ConditionalAccessPolicies: l.ConditionalAccessPolicies.value,
-		TokenProtectionStatusDetails: StatusDetails{
-			SignInSessionStatus:     l.TokenProtectionStatusDetails.value.SignInSessionStatus,
-			SignInSessionStatusCode: int(l.TokenProtectionStatusDetails.value.SignInSessionStatusCode),
-		},
-		AdditionalDetails: additionalDetails(l.Status),
-		RequestCount:      1,
+		Time:                         timeOf(l.TimeGenerated, l.Written),
+		ID:                           l.ID,
+		CorrelationID:                l.CorrelationID,
+		UserPrincipalName:            l.UserPrincipalName,
+		UserID:                       l.UserID,
+		AppID:                        l.AppID,
+		AppDisplayName:               l.AppDisplayName,
+		ResourceIdentity:             l.ResourceIdentity,
+		ResourceDisplayName:          l.ResourceDisplayName,
+		IPAddress:                    l.IPAddress,
+		ClientAppUsed:                l.ClientAppUsed,
+		DeviceDetail:                 deviceDetail(l.DeviceDetail),
+		Decision:                     l.Decision,
+		ProofScheme:                  l.ProofScheme,
+		ConditionalAccessPolicies:    l.ConditionalAccessPolicies.value,
+		TokenProtectionStatusDetails: l.TokenProtectionStatusDetails.value.details(),
+		AdditionalDetails:            additionalDetails(l.Status),
+		RequestCount:                 1,
 	}
 	if l.RequestCount != nil {
 		e.RequestCount = int(*l.RequestCount)
@@ -94,6 +125,34 @@ func parse(text []byte) (*Entry, error) {
 		return nil, fmt.Errorf("sign-in record: RequestCount is %d, expected 1 to %d", e.RequestCount, maxRequestCount)
 	}
 	return e, nil
+}
+
+func (d statusDetails) details() StatusDetails {
+	return StatusDetails{d.SignInSessionStatus, int(d.SignInSessionStatusCode)}
+}
+
+// timeOf reads TimeGenerated, or failing that the seconds since 1970 that Caddy's encoder writes.
+func timeOf(generated string, written []byte) time.Time {
+	if t, err := time.Parse(time.RFC3339, generated); err == nil {
+		return t.UTC()
+	}
+	seconds, err := strconv.ParseFloat(string(written), 64)
+	if err != nil || seconds <= 0 || seconds > maxSeconds {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(seconds * 1000)).UTC()
+}
+
+// maxSeconds is the year 9999: later, a time has no RFC 3339 form.
+const maxSeconds = 253402300799
+
+// deviceDetail reads DeviceDetail, an object or a string that holds one. What has another shape is unknown.
+func deviceDetail(raw json.RawMessage) DeviceDetail {
+	var detail embedded[DeviceDetail]
+	if len(raw) == 0 || json.Unmarshal(raw, &detail) != nil {
+		return DeviceDetail{}
+	}
+	return detail.value
 }
 
 // additionalDetails looks for Status.additionalDetails, for people to read: what has another shape has none.

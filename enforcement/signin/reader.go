@@ -41,13 +41,14 @@ func Read(r io.Reader, each func(*Entry) error) error {
 	lines := bufio.NewReaderSize(r, 1<<16)
 	var malformed *MalformedError
 	var buffer []byte
+	var scanner scanner
 	for number := 1; ; number++ {
 		text, whole, err := readLine(lines, buffer[:0])
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
 		buffer = text
-		entry, bad := record(text)
+		entry, bad := scanner.record(text)
 		if bad != nil && whole {
 			if malformed == nil {
 				malformed = &MalformedError{First: number, Reason: bad}
@@ -70,12 +71,15 @@ func Read(r io.Reader, each func(*Entry) error) error {
 }
 
 // record parses one line; nil without an error if it is not a sign-in record.
-func record(text []byte) (*Entry, error) {
+func (s *scanner) record(text []byte) (*Entry, error) {
 	switch {
 	case !bytes.Contains(text, column):
 		return nil, nil
 	case len(text) > MaxLine:
 		return nil, errLong
+	}
+	if e, ok := s.scan(text); ok {
+		return e, nil
 	}
 	return parse(text)
 }

@@ -48,7 +48,7 @@ func TestReadsEveryShapeOfARecord(t *testing.T) {
 		},
 		"ours": {
 			`{"logger":"token_protection.sign_in","ConditionalAccessPolicies":"[]","AppId":"a","RequestCount":42,"level":"info","DeviceDetail":{"isManaged":true}}`,
-			Entry{AppID: "a", ConditionalAccessPolicies: []PolicyRow{}, RequestCount: 42},
+			Entry{AppID: "a", ConditionalAccessPolicies: []PolicyRow{}, RequestCount: 42, DeviceDetail: DeviceDetail{IsManaged: true}},
 		},
 		"device and status as strings": {
 			`{"ConditionalAccessPolicies":null,"DeviceDetail":"{}","Status":"not even JSON","UserPrincipalName":"ana"}`,
