@@ -9,14 +9,13 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 )
 
 // The reports count as the two sample queries "Requests by application" and "Requests by user" in Microsoft's deployment
-// guides for token protection do (learn.microsoft.com/entra/identity/conditional-access, deployment-guide-token-protection).
-// Three things differ. A record counts as often as its RequestCount says. A request that satisfied one policy and not
-// another is one blocked request, where the queries count it once on each side. And an app without a display name goes by
-// its id.
+// guides for token protection do (learn.microsoft.com/entra/identity/conditional-access/deployment-guide-token-protection-apple
+// and its siblings, section "Log Analytics"). As there, a record that satisfied one policy and not another counts on each
+// side. Three things differ. A record counts as often as its RequestCount says, which Microsoft's tables do not have. An app
+// without a display name goes by its id. And records are not told apart by their Id, so that a log read twice counts twice.
 
 // An AppRow says how ready one application is for enforcement.
 type AppRow struct {
@@ -25,12 +24,12 @@ type AppRow struct {
 	Users          int // distinct UserPrincipalNames; requests without a verified user count as one
 	Allow          int
 	Block          int // refused, or would have been under a policy in report-only state
-	BlockedUsers   int // distinct users with at least one blocked request
-	PctAllowed     float64
-	PctEnforceable float64
-	// What was blocked for a reason the user can remedy by registering the device anew: codes 1003 and 1004.
+	// What was blocked for a reason the user can remedy by registering the device anew; see SelfRemediable.
 	BlockSelfRemediable        int
+	BlockedUsers               int // distinct users with at least one blocked request
 	BlockedUsersSelfRemediable int
+	PctAllowed                 float64
+	PctEnforceable             float64
 }
 
 // A UserRow says the same of one user at one application and resource.
@@ -41,26 +40,52 @@ type UserRow struct {
 	Requests            int
 	Allow               int
 	Block               int
+	BlockSelfRemediable int
 	PctAllowed          float64
 	PctEnforceable      float64
-	BlockSelfRemediable int
 }
 
 // A Report is the two tables. Apps are sorted by requests, most first, and users by name.
 type Report struct {
 	Apps  []AppRow
 	Users []UserRow
+	// FoldedRequests is how many requests are counted in the row Others of either table, because there were more apps,
+	// users and resources than the report tells apart. Counts of users are then lower bounds.
+	FoldedRequests int `json:",omitempty"`
 }
 
-// A Summary adds up entries. Its memory grows with the apps, users and resources in the log, not with its lines. The zero
-// value is ready to use.
+// Others is the name of the row in which is counted what a report does not tell apart.
+const Others = "(others)"
+
+// MaxRows is how many rows a [Summary] tells apart in each table: about 100 MB at the most.
+const MaxRows = 200_000
+
+// A Summary adds up entries. Its memory grows with the apps, users and resources in the log, not with its lines, and is
+// bounded: beyond MaxRows rows, further apps and users are counted together. The zero value is ready to use.
 type Summary struct {
-	apps  map[string]*AppRow
-	users map[userKey]*UserRow
-	met   map[[2]string]met // by app and user
+	Filter  Filter
+	MaxRows int // of each table; 0 means MaxRows
+
+	apps   map[appKey]*AppRow
+	users  map[userKey]*UserRow
+	met    map[metKey]met
+	folded int
 }
 
-type userKey struct{ user, app, resource string }
+type appKey struct {
+	name   string
+	others bool // no log can name it
+}
+
+type userKey struct {
+	user, app, resource string
+	others              bool
+}
+
+type metKey struct {
+	app  appKey
+	user string
+}
 
 // met is what has happened to a user at an app.
 type met struct{ blocked, remediable bool }
@@ -79,40 +104,51 @@ func Summarise(logs ...io.Reader) (Report, error) {
 	return s.Report(), errors.Join(failed...)
 }
 
-// Add counts one entry, if a token protection policy applied to it.
+// Add counts one entry, if the filter selects it and a token protection policy applied to it.
 func (s *Summary) Add(e *Entry) {
-	considered, blocked := e.verdict()
-	if !considered {
+	if !s.Filter.Selects(e) {
 		return
 	}
-	code := e.TokenProtectionStatusDetails.SignInSessionStatusCode
-	remediable := blocked && (code == 1003 || code == 1004)
-	name := cmp.Or(e.AppDisplayName, e.AppID)
+	verdict := s.Filter.Verdict(e)
+	if verdict.Allow {
+		s.count(e, met{})
+	}
+	if verdict.Block {
+		s.count(e, met{blocked: true, remediable: SelfRemediable(e.TokenProtectionStatusDetails.SignInSessionStatusCode)})
+	}
+}
 
-	app, user := s.app(name), s.user(userKey{e.UserPrincipalName, name, e.ResourceDisplayName})
+// count counts what one kind of policies made of an entry.
+func (s *Summary) count(e *Entry, now met) {
+	s.prepare()
+	name := cmp.Or(e.AppDisplayName, e.AppID)
+	key, app := s.app(name)
+	user, folded := s.user(userKey{user: e.UserPrincipalName, app: name, resource: e.ResourceDisplayName})
+	if key.others || folded {
+		s.folded += e.RequestCount
+	}
 	app.Requests += e.RequestCount
 	user.Requests += e.RequestCount
-	if blocked {
-		app.Block += e.RequestCount
-		user.Block += e.RequestCount
-	} else {
+	if !now.blocked {
 		app.Allow += e.RequestCount
 		user.Allow += e.RequestCount
+	} else {
+		app.Block += e.RequestCount
+		user.Block += e.RequestCount
 	}
-	if remediable {
+	if now.remediable {
 		app.BlockSelfRemediable += e.RequestCount
 		user.BlockSelfRemediable += e.RequestCount
 	}
-	s.meet(app, e.UserPrincipalName, met{blocked, remediable})
+	s.meet(app, metKey{key, e.UserPrincipalName}, now)
 }
 
 // meet counts a user of an app the first time each thing happens to that user there.
-func (s *Summary) meet(app *AppRow, user string, now met) {
-	if s.met == nil {
-		s.met = make(map[[2]string]met)
-	}
-	key := [2]string{app.AppDisplayName, user}
+func (s *Summary) meet(app *AppRow, key metKey, now met) {
 	before, known := s.met[key]
+	if !known && len(s.met) >= s.MaxRows {
+		return
+	}
 	if !known {
 		app.Users++
 	}
@@ -125,33 +161,46 @@ func (s *Summary) meet(app *AppRow, user string, now met) {
 	s.met[key] = met{before.blocked || now.blocked, before.remediable || now.remediable}
 }
 
-func (s *Summary) app(name string) *AppRow {
-	if s.apps == nil {
-		s.apps = make(map[string]*AppRow)
+func (s *Summary) prepare() {
+	if s.apps != nil {
+		return
 	}
-	row := s.apps[name]
-	if row == nil {
-		row = &AppRow{AppDisplayName: name}
-		s.apps[name] = row
+	s.apps, s.users, s.met = make(map[appKey]*AppRow), make(map[userKey]*UserRow), make(map[metKey]met)
+	if s.MaxRows <= 0 {
+		s.MaxRows = MaxRows
 	}
-	return row
 }
 
-func (s *Summary) user(key userKey) *UserRow {
-	if s.users == nil {
-		s.users = make(map[userKey]*UserRow)
+func (s *Summary) app(name string) (appKey, *AppRow) {
+	key := appKey{name: name}
+	row := s.apps[key]
+	if row == nil && len(s.apps) >= s.MaxRows {
+		key, name = appKey{others: true}, Others
+		row = s.apps[key]
 	}
-	row := s.users[key]
+	if row == nil {
+		row = &AppRow{AppDisplayName: name}
+		s.apps[key] = row
+	}
+	return key, row
+}
+
+func (s *Summary) user(key userKey) (row *UserRow, folded bool) {
+	row = s.users[key]
+	if row == nil && len(s.users) >= s.MaxRows {
+		key = userKey{user: Others, app: Others, resource: Others, others: true}
+		row = s.users[key]
+	}
 	if row == nil {
 		row = &UserRow{UserPrincipalName: key.user, AppDisplayName: key.app, ResourceDisplayName: key.resource}
 		s.users[key] = row
 	}
-	return row
+	return row, key.others
 }
 
 // Report returns what was counted so far.
 func (s *Summary) Report() Report {
-	r := Report{Apps: make([]AppRow, 0, len(s.apps)), Users: make([]UserRow, 0, len(s.users))}
+	r := Report{Apps: make([]AppRow, 0, len(s.apps)), Users: make([]UserRow, 0, len(s.users)), FoldedRequests: s.folded}
 	for _, row := range s.apps {
 		row := *row
 		row.PctAllowed = percent(row.Allow, row.Requests)
@@ -177,32 +226,4 @@ func (s *Summary) Report() Report {
 // percent is part of whole in percent, with two decimals. Rows have at least one request.
 func percent(part, whole int) float64 {
 	return math.Round(10000*float64(part)/float64(whole)) / 100
-}
-
-// verdict says whether a token protection policy applied to the entry, and whether one was not satisfied.
-func (e *Entry) verdict() (considered, blocked bool) {
-	for i := range e.ConditionalAccessPolicies {
-		row := &e.ConditionalAccessPolicies[i]
-		switch row.Result {
-		case PolicyNotApplied, PolicyReportOnlyNotApplied, PolicyNotEnabled:
-			continue
-		}
-		if slices.ContainsFunc(row.EnforcedSessionControls, isTokenProtection) {
-			considered = true
-			blocked = blocked || slices.ContainsFunc(row.SessionControlsNotSatisfied, isTokenProtection)
-		}
-	}
-	return considered, blocked
-}
-
-// Failed says whether some token protection policy, report-only ones included, was not satisfied.
-func (e *Entry) Failed() bool {
-	_, failed := e.verdict()
-	return failed
-}
-
-// isTokenProtection knows the session control by its name, and by the one Entra used until June 2023. Letter case does
-// not matter, as in the queries.
-func isTokenProtection(control string) bool {
-	return strings.EqualFold(control, SessionControl) || strings.EqualFold(control, "Binding")
 }

@@ -18,7 +18,6 @@ import (
 type reportColumn[Row any] struct {
 	name   string
 	number bool
-	wide   bool // only for machines: left out of the printed table
 	value  func(*Row) string
 }
 
@@ -36,22 +35,17 @@ func share[Row any](name string, value func(*Row) float64) reportColumn[Row] {
 	}}
 }
 
-func wide[Row any](c reportColumn[Row]) reportColumn[Row] {
-	c.wide = true
-	return c
-}
-
 var appColumns = []reportColumn[AppRow]{
 	text("AppDisplayName", func(r *AppRow) string { return r.AppDisplayName }),
 	count("Requests", func(r *AppRow) int { return r.Requests }),
 	count("Users", func(r *AppRow) int { return r.Users }),
 	count("Allow", func(r *AppRow) int { return r.Allow }),
 	count("Block", func(r *AppRow) int { return r.Block }),
+	count("BlockSelfRemediable", func(r *AppRow) int { return r.BlockSelfRemediable }),
 	count("BlockedUsers", func(r *AppRow) int { return r.BlockedUsers }),
+	count("BlockedUsersSelfRemediable", func(r *AppRow) int { return r.BlockedUsersSelfRemediable }),
 	share("PctAllowed", func(r *AppRow) float64 { return r.PctAllowed }),
 	share("PctEnforceable", func(r *AppRow) float64 { return r.PctEnforceable }),
-	wide(count("BlockSelfRemediable", func(r *AppRow) int { return r.BlockSelfRemediable })),
-	wide(count("BlockedUsersSelfRemediable", func(r *AppRow) int { return r.BlockedUsersSelfRemediable })),
 }
 
 var userColumns = []reportColumn[UserRow]{
@@ -61,9 +55,9 @@ var userColumns = []reportColumn[UserRow]{
 	count("Requests", func(r *UserRow) int { return r.Requests }),
 	count("Allow", func(r *UserRow) int { return r.Allow }),
 	count("Block", func(r *UserRow) int { return r.Block }),
+	count("BlockSelfRemediable", func(r *UserRow) int { return r.BlockSelfRemediable }),
 	share("PctAllowed", func(r *UserRow) float64 { return r.PctAllowed }),
 	share("PctEnforceable", func(r *UserRow) float64 { return r.PctEnforceable }),
-	wide(count("BlockSelfRemediable", func(r *UserRow) int { return r.BlockSelfRemediable })),
 }
 
 // WriteTable prints the report as two aligned tables, per app and per user.
@@ -115,24 +109,20 @@ func writeCSV[Row any](w io.Writer, columns []reportColumn[Row], rows []Row) err
 	return c.Error()
 }
 
-// inert keeps a spreadsheet from taking a user's name for a formula.
+// inert keeps a spreadsheet from taking a name for a formula, at the start of a cell or after white space that is dropped.
+// The full-width forms count in East Asian editions.
 func inert(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+	start := strings.TrimLeftFunc(cell, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\uFEFF' })
+	if first, _ := utf8.DecodeRuneInString(start); start != "" && strings.ContainsRune("=+-@＝＋－＠", first) || start != cell {
 		return "'" + cell
 	}
 	return cell
 }
 
 func printTable[Row any](w *bufio.Writer, columns []reportColumn[Row], rows []Row) {
-	var shown []reportColumn[Row]
-	for _, c := range columns {
-		if !c.wide {
-			shown = append(shown, c)
-		}
-	}
 	lines := make([][]string, 1+len(rows))
-	widths := make([]int, len(shown))
-	for i, c := range shown {
+	widths := make([]int, len(columns))
+	for i, c := range columns {
 		lines[0] = append(lines[0], c.name)
 		for r := range rows {
 			lines[1+r] = append(lines[1+r], printable(c.value(&rows[r])))
@@ -145,7 +135,7 @@ func printTable[Row any](w *bufio.Writer, columns []reportColumn[Row], rows []Ro
 		for i, cell := range line {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 			switch {
-			case shown[i].number:
+			case columns[i].number:
 				cell = pad + cell
 			case i < len(line)-1:
 				cell += pad
