@@ -5,7 +5,6 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenprotection/caddy-token-protection/client"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 )
 
 func init() {
@@ -146,53 +144,6 @@ func readToken(stdin io.Reader, path string) (string, error) {
 		return "", fmt.Errorf("%s: empty, expected an access token", path)
 	}
 	return token, nil
-}
-
-func reportCommand() *cobra.Command {
-	format := ""
-	command := &cobra.Command{
-		Use:   "report <file>...",
-		Short: "Sums up sign-in logs per app and per user",
-		Long: `Reads sign-in log files, - for standard input, and prints per app and per user
-how many requests the policies allow and block, report-only ones included: what
-to look at before a policy is turned on.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: quiet(func(command *cobra.Command, paths []string) error {
-			write, ok := map[string]func(signin.Report, io.Writer) error{
-				"table": signin.Report.WriteTable, "json": signin.Report.WriteJSON, "csv": signin.Report.WriteCSV,
-			}[format]
-			if !ok {
-				return fmt.Errorf("--format %q: expected table, json or csv", format)
-			}
-			report, err := summarise(command.InOrStdin(), paths)
-			var malformed *signin.MalformedError
-			if errors.As(err, &malformed) {
-				fmt.Fprintln(command.ErrOrStderr(), "warning:", err)
-			} else if err != nil {
-				return err
-			}
-			return write(report, command.OutOrStdout())
-		}),
-	}
-	command.Flags().StringVar(&format, "format", "table", "table, json or csv")
-	return command
-}
-
-func summarise(stdin io.Reader, paths []string) (signin.Report, error) {
-	var logs []io.Reader
-	for _, path := range paths {
-		if path == "-" {
-			logs = append(logs, stdin)
-			continue
-		}
-		file, err := os.Open(path)
-		if err != nil {
-			return signin.Report{}, err
-		}
-		defer file.Close()
-		logs = append(logs, file)
-	}
-	return signin.Summarise(logs...)
 }
 
 func healthCommand() *cobra.Command {
