@@ -81,7 +81,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.provisionProofs(); err != nil {
 		return err
 	}
-	a.signIns = signin.New(signin.Config{Interval: time.Duration(*a.SignInLog.Interval), Sink: signInSink(a.logger.Named("sign_in"))})
+	a.signIns = signin.New(signin.Config{Interval: time.Duration(*a.SignInLog.Interval), Sink: recent.watching(signInSink(a.logger.Named("sign_in")))})
 	return registerMetrics(ctx.GetMetricsRegistry())
 }
 

@@ -90,7 +90,7 @@ func TestNothingSecretIsInMetricsOrAdminAPI(t *testing.T) {
 	server := world.Start(t, harness.Options{Global: "debug", Site: "log_skip"})
 	generator := generator{Rand: rand.New(rand.NewPCG(seed, 0)), world: world, nonce: server.Nonce(t)}
 	flood(server, 200, func(int) harness.Request { return generator.request() })
-	for _, path := range []string{"/metrics", "/config/", "/reverse_proxy/upstreams", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/vars"} {
+	for _, path := range []string{"/metrics", "/config/", "/token_protection/status", "/token_protection/ready", "/reverse_proxy/upstreams", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/vars"} {
 		response, err := http.Get(server.AdminURL(path))
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,81 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package caddymodule
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+)
+
+// stateNames are the words of the Caddyfile, the strongest first.
+var stateNames = []struct {
+	state policy.State
+	name  string
+}{{policy.On, "on"}, {policy.ReportOnly, "report_only"}, {policy.Off, "off"}}
+
+func stateName(state policy.State) string {
+	state = cmp.Or(state, policy.ReportOnly)
+	for _, known := range stateNames {
+		if known.state == state {
+			return known.name
+		}
+	}
+	return string(state)
+}
+
+func (a *App) policyStatus() []policyStatus {
+	ids := a.policies.IDs()
+	list := make([]policyStatus, len(a.Policies))
+	for i, p := range a.Policies {
+		list[i] = policyStatus{ID: ids[i], Name: p.DisplayName, State: stateName(p.State), Rollout: 100}
+		if p.TokenProtection.RolloutPercent != nil {
+			list[i].Rollout = *p.TokenProtection.RolloutPercent
+		}
+	}
+	return list
+}
+
+// protected returns the resources that handlers protect, each once.
+func (a *App) protected() []policy.Resource {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	resources := slices.Clone(a.resources)
+	slices.SortFunc(resources, func(a, b policy.Resource) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(resources, func(a, b policy.Resource) bool { return a.Name == b.Name })
+}
+
+func (a *App) resourceStatus() []resourceStatus {
+	resources, ids := a.protected(), a.policies.IDs()
+	list := make([]resourceStatus, len(resources))
+	for i, resource := range resources {
+		s := resourceStatus{Name: resource.Name, DisplayName: resource.DisplayName, AppID: resource.AppID, Mode: "off", Policies: []string{}}
+		for j, p := range a.Policies {
+			if targets(p, resource) {
+				s.Policies = append(s.Policies, ids[j])
+				s.Mode = stronger(s.Mode, stateName(p.State))
+			}
+		}
+		list[i] = s
+	}
+	return list
+}
+
+// targets reports whether a policy would protect the resource if it were on.
+func targets(p policy.Policy, resource policy.Resource) bool {
+	p.State = policy.On
+	set, err := policy.Compile([]policy.Policy{p}, []policy.Resource{resource})
+	return err == nil && set.Targets(resource.Name)
+}
+
+// stronger is the state of two that decides.
+func stronger(a, b string) string {
+	for _, known := range stateNames {
+		if a == known.name || b == known.name {
+			return known.name
+		}
+	}
+	return a
+}
