@@ -26,8 +26,9 @@ COPY --from=build --chown=65532:65532 /image/own/ /
 ENV XDG_DATA_HOME=/data XDG_CONFIG_HOME=/config
 USER 65532:65532
 EXPOSE 8443
-# There is no shell here: the binary asks its own admin endpoint.
+# There is no shell here: the binary asks its own admin endpoint. It is healthy
+# once it has the issuers' keys, and so can judge tokens.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
-  CMD ["/caddy", "token-protection", "health", "--url", "http://127.0.0.1:2019/config/"]
+  CMD ["/caddy", "token-protection", "health", "--url", "http://127.0.0.1:2019/token_protection/ready"]
 ENTRYPOINT ["/caddy"]
 CMD ["run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
