@@ -104,3 +104,12 @@ func TestMemoryMustOutlastEverythingItGuards(t *testing.T) {
 		}
 	}
 }
+
+// A node that has just started serves at once: what it issues is not taken for
+// older than its memory.
+func TestSignInInTheMomentOfTheStart(t *testing.T) {
+	s := &site{t: t, now: epoch.Add(1234567 * time.Nanosecond)}
+	s.addNode()
+	b := s.enrolled()
+	wantCode(t, b.refresh(), http.StatusOK)
+}

@@ -31,11 +31,13 @@ type digest [16]byte
 
 const timeSize = 8
 
+// appendTime keeps all of a time: rounded down, what was issued right after
+// the memory began would seem to be older than that.
 func appendTime(b []byte, t time.Time) []byte {
-	return binary.BigEndian.AppendUint64(b, uint64(t.UnixMilli()))
+	return binary.BigEndian.AppendUint64(b, uint64(t.UnixNano()))
 }
 
-func readTime(b []byte) time.Time { return time.UnixMilli(int64(binary.BigEndian.Uint64(b))) }
+func readTime(b []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(b))) }
 
 // link says which values of the application's cookies a session has.
 type link struct {
