@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -39,6 +40,8 @@ type guard struct {
 	events    announcements
 	forged    []string // headers that only a configured terminator may send
 	now       func() time.Time
+
+	unreachable sync.Once // that no browser can register has been logged
 }
 
 // CaddyModule returns the Caddy module information.

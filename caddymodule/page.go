@@ -3,7 +3,32 @@
 
 package caddymodule
 
-import "html/template"
+import (
+	"html/template"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement"
+)
+
+// pageFacts are what the page says.
+type pageFacts struct {
+	problem
+	// Advice is what to do next.
+	Advice string
+}
+
+// adviceFor says what helps. A session's cookies were taken away by the
+// refusal, so that the next request renews the proof or reaches the sign-in;
+// unless the browser says that it could not reach us to renew it
+// (Secure-Session-Skipped). That it says so lets nobody in.
+func adviceFor(decision *enforcement.Decision) string {
+	switch {
+	case decision.Session == nil:
+		return "Sign in again with an app on your registered device."
+	case decision.Session.Skipped:
+		return "Your browser could not renew its proof just now. Reload this page in a moment."
+	}
+	return "Reload this page to sign in again."
+}
 
 // page is the refusal for people. It holds the facts of the problem document
 // and what to do next.
@@ -26,7 +51,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 <main>
 <h1>You can’t get there from here</h1>
 <p>{{.Detail}}</p>
-<p>Sign in again with an app on your registered device. If that does not help, send the details below to your administrator.</p>
+<p>{{.Advice}} If that does not help, send the details below to your administrator.</p>
 <dl>
 <dt>Error code</dt><dd>{{.Code}}</dd>
 <dt>Status</dt><dd>{{.Status}} / {{.SessionCode}}</dd>

@@ -34,13 +34,16 @@ func (h *Handler) setPlaceholders(r *http.Request, decision *enforcement.Decisio
 }
 
 // placeholder returns one fact. Facts about the user come from a verified
-// token or are empty.
+// token, or from a session whose possession was proved, or are empty.
 func placeholder(decision *enforcement.Decision, name string) (any, bool) {
 	claims := decision.Claims
 	switch name {
 	case "user":
 		if claims != nil {
 			return claims.User, true
+		}
+		if decision.Session != nil && decision.Bound {
+			return decision.Session.User, true
 		}
 	case "device_id":
 		if claims != nil {

@@ -109,7 +109,7 @@ func writeBody(w http.ResponseWriter, r *http.Request, decision *enforcement.Dec
 		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		w.WriteHeader(answer.Status)
 		if r.Method != http.MethodHead {
-			_ = page.Execute(w, body) // the client may be gone
+			_ = page.Execute(w, pageFacts{body, adviceFor(decision)}) // the client may be gone
 		}
 		return
 	}

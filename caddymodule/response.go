@@ -5,6 +5,7 @@ package caddymodule
 
 import (
 	"io"
+	"maps"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -16,20 +17,37 @@ import (
 type headerHook struct {
 	*caddyhttp.ResponseWriterWrapper
 	before func(header http.Header)
-	done   bool
+	// withhold takes out what an informational response must not carry; nil
+	// lets it pass as it is.
+	withhold func(header http.Header)
+	done     bool
 }
 
 func hookHeader(w http.ResponseWriter, before func(http.Header)) *headerHook {
 	return &headerHook{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, before: before}
 }
 
-// WriteHeader runs the hook. Informational responses are not the answer yet,
-// but for the one that ends HTTP.
+// WriteHeader runs the hook. Informational responses (RFC 9110, section 15.2)
+// are not the answer yet, but for the one that ends HTTP.
 func (h *headerHook) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		h.run()
+	} else if h.withhold != nil {
+		h.inform(status)
+		return
 	}
 	h.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// inform writes an informational response. The header is the one of the final
+// response too: what is withheld now is there again then.
+func (h *headerHook) inform(status int) {
+	header := h.Header()
+	all := maps.Clone(header)
+	h.withhold(header)
+	h.ResponseWriterWrapper.WriteHeader(status)
+	clear(header)
+	maps.Copy(header, all)
 }
 
 // Write runs the hook where the status is left to net/http.

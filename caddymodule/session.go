@@ -82,7 +82,26 @@ func (d *DBSC) check() error {
 	config := d.config()
 	config.Secrets, config.Memory = [][]byte{make([]byte, minSecret)}, nothing{}
 	_, err := dbsc.New(config)
-	return err
+	return errors.Join(err, d.checkUser())
+}
+
+// The placeholders that name a field of the backend's answer.
+const (
+	answerField      = "{http.response.header."
+	expectedUserName = "expected a placeholder such as {http.auth.user.id}, or {http.response.header.<name>} alone"
+)
+
+// checkUser refuses what would name everybody alike, or nobody.
+func (d *DBSC) checkUser() error {
+	switch rest, ofAnswer := strings.CutPrefix(d.User, answerField); {
+	case d.User == "":
+		return nil
+	case ofAnswer && strings.IndexByte(rest, '}') == len(rest)-1 && len(rest) > 1:
+		return nil
+	case strings.Contains(d.User, answerField), !strings.Contains(d.User, "{"):
+		return fmt.Errorf("user: %q names nobody; %s", d.User, expectedUserName)
+	}
+	return nil
 }
 
 // nothing is a memory for checking a configuration.
@@ -130,11 +149,24 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) bool {
 	if h.sessions == nil {
 		return false
 	}
-	served, ours := h.sessions.Serve(w, r)
+	served, ours := h.sessions.Serve(w, asSent(r))
 	if ours {
 		h.logger.Debug("bound session", zap.String("event", string(served.Event)), zap.String("reason", string(served.Reason)), zap.String("session", served.Session))
 	}
 	return ours
+}
+
+// asSent is a request with the URL that the client sent, before any rewriting:
+// a browser goes by that one to find our endpoints, and for which paths a
+// cookie is.
+func asSent(r *http.Request) *http.Request {
+	sent := sentURL(r)
+	if sent.EscapedPath() == r.URL.EscapedPath() {
+		return r
+	}
+	r = r.WithContext(r.Context()) // a copy
+	r.URL = sent
+	return r
 }
 
 // watchSession prepares a request for the application, and returns where its
@@ -146,19 +178,36 @@ func (h *Handler) watchSession(w http.ResponseWriter, r *http.Request, decision 
 	} else { // not looked at, or nothing that was judged
 		state = h.sessions.Inspect(r, h.now())
 	}
-	asked := r.Clone(r.Context()) // as the client sent it
+	asked := asSent(r.Clone(r.Context()))
 	if decision.Exempt && decision.Enforcing && state.Status != dbsc.Anonymous && !state.Proven() {
 		state = h.sessions.Withhold(r.Header, state)
 	}
 	h.sessions.Strip(r.Header)
-	return hookHeader(w, func(header http.Header) {
-		h.sessions.Watch(header, asked, state, h.signedIn(r, header))
+	hook := hookHeader(w, func(header http.Header) {
+		h.noteSession(h.sessions.Watch(header, asked, state, h.signedIn(r, header)), state.Session)
 	})
+	hook.withhold = h.sessions.Withhold1xx
+	return hook
+}
+
+// noteSession logs what happened to a session. That no browser can register
+// is a mistake of the configuration, which an administrator should know of,
+// once.
+func (h *Handler) noteSession(event dbsc.Event, session string) {
+	if event == dbsc.Unreachable {
+		h.unreachable.Do(func() {
+			h.logger.Warn("a sign-in cannot be bound to its browser: the session cookie's path must cover the endpoints, and the site must be addressed by https",
+				zap.String("resource", h.Resource), zap.String("path", h.DBSC.Path))
+		})
+	}
+	if event != dbsc.Nothing {
+		h.logger.Debug("bound session", zap.String("event", string(event)), zap.String("session", session))
+	}
 }
 
 // signedIn is whom the application says it signed in; empty if unknown.
 func (h *Handler) signedIn(r *http.Request, header http.Header) string {
-	if name, ok := strings.CutPrefix(h.DBSC.User, "{http.response.header."); ok {
+	if name, ok := strings.CutPrefix(h.DBSC.User, answerField); ok {
 		return header.Get(strings.TrimSuffix(name, "}"))
 	}
 	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)

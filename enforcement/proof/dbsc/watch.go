@@ -130,6 +130,15 @@ func (e *Engine) signOut(header http.Header, s *State, now time.Time) Event {
 	return SignedOut
 }
 
+// Withhold1xx takes out of an informational response, such as Early Hints, what
+// Watch looks for in the final one: browsers need neither there, and what got
+// past Watch would be bound to nothing.
+func (e *Engine) Withhold1xx(header http.Header) {
+	removeResponseFields(header)
+	delete(header, "Set-Cookie")
+	delete(header, "Clear-Site-Data")
+}
+
 // removeResponseFields takes out what a backend must not say: its own
 // device-bound sessions would widen or end ours, and cookies of our names are
 // not its to set.
