@@ -77,7 +77,7 @@ type stage struct {
 // played are the cases by id. Each table is one file's.
 var played = []map[string]play{
 	controlCases, schemeCases, syntaxCases, algorithmCases, keyCases, claimCases, urlCases, bindingCases, nonceCases,
-	tokenCases, keySetCases, clockCases, httpCases, identityCases, policyCases, opsCases, mtlsCases, shrCases,
+	tokenCases, keySetCases, clockCases, httpCases, identityCases, policyCases, opsCases, mtlsCases, shrCases, dbscCases,
 }
 
 // profiles are the corpus's, as far as a case here uses them.
@@ -101,10 +101,12 @@ var profiles = map[string]harness.Options{
 	"P-SHR(h)":            {Handler: "pop {\ndemand headers\n}"},
 	"P-SHR(b)":            {Handler: "pop {\ndemand body\n}"},
 	"P-SHR(nonce)":        {Handler: "pop {\nnonce required\n}"},
+	"P-DBSC":              {Handler: boundSessions("")},
 }
 
 func TestCorpus(t *testing.T) {
 	world := harness.NewWorld(t)
+	world.Backend.WebApp()
 	servers := make(map[string]func() *harness.Server)
 	for name, options := range profiles {
 		servers[name] = sync.OnceValue(func() *harness.Server { return world.Start(t, options) })
@@ -212,7 +214,7 @@ func TestEveryCaseIsPlayedOrExplained(t *testing.T) {
 }
 
 // schemes are those of the corpus that can be played so far.
-var schemes = []string{"dpop", "jwt", "time", "http", "policy", "ops", "mtls", "shr"}
+var schemes = []string{"dpop", "jwt", "time", "http", "policy", "ops", "mtls", "shr", "dbsc"}
 
 // corpus reads the cases of these schemes by id.
 func corpus(t *testing.T) map[string]*corpusCase {

@@ -64,10 +64,14 @@ var caddyfile = template.Must(template.New("Caddyfile").Parse(`{
 		format filter {
 			wrap json
 			request>headers>Dpop delete
+			request>headers>Secure-Session-Response delete
+			request>headers>Sec-Session-Response delete
 			request>uri query {
 				delete access_token
 			}
 			resp_headers>Dpop-Nonce delete
+			resp_headers>Secure-Session-Registration delete
+			resp_headers>Secure-Session-Challenge delete
 			resp_headers>Www-Authenticate regexp nonce=[^,]* nonce=REDACTED
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"testing"
 	"time"
@@ -232,4 +234,25 @@ func (s *Server) tls(protocols ...string) *tls.Config {
 		panic(err) // Start has used it before
 	}
 	return &tls.Config{RootCAs: certificate.roots, ServerName: Host, NextProtos: protocols, MinVersion: tls.VersionTLS12}
+}
+
+// Informed sends a request over HTTP/1.1 and returns the headers of the
+// informational responses before the answer.
+func (s *Server) Informed(t testing.TB, request Request) (headers []http.Header) {
+	t.Helper()
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, header textproto.MIMEHeader) error {
+		headers = append(headers, http.Header(header).Clone())
+		return nil
+	}})
+	outgoing, err := http.NewRequestWithContext(ctx, request.Method, Origin+request.Path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outgoing.Header = request.Header
+	incoming, err := s.Client(HTTP1).Do(outgoing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = incoming.Body.Close()
+	return headers
 }
