@@ -22,7 +22,6 @@ type protectedApp struct {
 	t         *testing.T
 	refresh   http.HandlerFunc // instead of granting
 	asked     []string         // paths
-	key       map[string]any   // registered
 	challenge string           // to be answered next
 	request   http.Header      // of the last one to a page
 }
