@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenprotection/caddy-token-protection/e2e/chromium"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 )
 
@@ -24,15 +25,15 @@ const (
 type visit struct {
 	*testing.T
 	c *cluster
-	b *chromium
+	b *chromium.Browser
 }
 
 // signIn signs in through the application's form.
 func (v *visit) signIn() {
 	v.Helper()
 	v.c.forget()
-	v.b.open(v.c.origin+"/signin", "Who are you?")
-	v.b.do("document.forms[0].submit()")
+	v.b.Open(v.c.origin+"/signin", "Who are you?")
+	v.b.Do("document.forms[0].submit()")
 	v.registers()
 }
 
@@ -40,8 +41,8 @@ func (v *visit) signIn() {
 // which it does by itself.
 func (v *visit) registers() {
 	v.Helper()
-	v.b.shows("Hello alice")
-	if !eventually(func() bool { return v.c.seen(dbsc.Registered) > 0 && v.cookies()[boundCookie] != "" }) {
+	v.b.Shows("Hello alice")
+	if !chromium.Eventually(func() bool { return v.c.seen(dbsc.Registered) > 0 && v.cookies()[boundCookie] != "" }) {
 		v.Fatalf("the browser did not register: %v", v.c.events())
 	}
 }
@@ -49,19 +50,19 @@ func (v *visit) registers() {
 // cookies are those for our endpoints, where all of them are sent.
 func (v *visit) cookies() map[string]string {
 	v.Helper()
-	return v.b.cookies(v.c.origin + dbsc.DefaultPath + "/refresh")
+	return v.b.Cookies(v.c.origin + dbsc.DefaultPath + "/refresh")
 }
 
 // expire takes the bound cookie away, as its expiry does.
 func (v *visit) expire() {
 	v.Helper()
 	v.c.forget()
-	v.b.deleteCookie(boundCookie, v.c.origin)
+	v.b.DeleteCookie(boundCookie, v.c.origin)
 }
 
 func (v *visit) opensPage() {
 	v.Helper()
-	v.b.open(v.c.origin+"/", "Hello alice")
+	v.b.Open(v.c.origin+"/", "Hello alice")
 }
 
 // refreshed checks that the browser proved possession by itself, before it
@@ -78,7 +79,7 @@ func (v *visit) refreshed() {
 // signs for one site: about six times in nine minutes.
 func TestBrowser(t *testing.T) {
 	cert := certificate(t)
-	b := startChromium(t, cert.Leaf.RawSubjectPublicKeyInfo)
+	b := chromium.Start(t, cert.Leaf.RawSubjectPublicKeyInfo)
 	for i, story := range []struct {
 		name        string
 		life, grace time.Duration
@@ -99,7 +100,7 @@ func TestBrowser(t *testing.T) {
 		{"begins anew after a session that cannot be saved", dbsc.DefaultBoundLife, 3 * time.Second, beginsAnew},
 	} {
 		t.Run(story.name, func(t *testing.T) {
-			b.t = t
+			b.For(t)
 			story.tell(&visit{T: t, c: newCluster(t, cert, "site"+strconv.Itoa(i), story.life, story.grace), b: b})
 		})
 	}
@@ -132,7 +133,7 @@ func refreshesAfterExpiry(v *visit) {
 func refreshesAfterTrueExpiry(v *visit) {
 	v.signIn()
 	copied := v.cookies()
-	if !eventually(func() bool { return v.cookies()[boundCookie] == "" }) {
+	if !chromium.Eventually(func() bool { return v.cookies()[boundCookie] == "" }) {
 		v.Fatal("the browser keeps the cookie beyond its life")
 	}
 	if got := v.c.thief(http.MethodGet, "/", copied).StatusCode; got != http.StatusUnauthorized {
@@ -146,7 +147,7 @@ func refreshesAfterTrueExpiry(v *visit) {
 func refreshesForScript(v *visit) {
 	v.signIn()
 	v.expire()
-	if got := v.b.do("fetch('/data').then(r => r.text())"); got != "Hello alice" {
+	if got := v.b.Do("fetch('/data').then(r => r.text())"); got != "Hello alice" {
 		v.Fatalf("got %q", got)
 	}
 	v.refreshed()
@@ -154,18 +155,18 @@ func refreshesForScript(v *visit) {
 
 func refreshesForForeignLink(v *visit) {
 	v.signIn()
-	v.b.open(v.c.elsewhere+"/", "A link in a mail")
+	v.b.Open(v.c.elsewhere+"/", "A link in a mail")
 	v.expire()
-	v.b.do("document.querySelector('a').click()")
-	v.b.shows("Hello alice")
+	v.b.Do("document.querySelector('a').click()")
+	v.b.Shows("Hello alice")
 	v.refreshed()
 }
 
 // So do WS-Federation, SAML and OpenID Connect's form_post.
 func registersAfterForeignPost(v *visit) {
-	v.b.open(v.c.elsewhere+"/", "A link in a mail")
+	v.b.Open(v.c.elsewhere+"/", "A link in a mail")
 	v.c.forget()
-	v.b.do("document.forms[0].submit()")
+	v.b.Do("document.forms[0].submit()")
 	v.registers()
 	v.expire()
 	v.opensPage()
@@ -199,7 +200,7 @@ func followsRotation(v *visit) {
 	v.signIn()
 	before := v.cookies()[appCookie]
 	v.c.forget()
-	v.b.open(v.c.origin+"/rotate", "Rotated")
+	v.b.Open(v.c.origin+"/rotate", "Rotated")
 	if v.cookies()[appCookie] == before || v.c.seen(dbsc.Followed) != 1 {
 		v.Fatalf("not rotated: %v", v.c.events())
 	}
@@ -213,7 +214,7 @@ func followsRotation(v *visit) {
 func keepsThievesOut(v *visit) {
 	v.signIn()
 	copied := v.cookies()
-	if !eventually(func() bool {
+	if !chromium.Eventually(func() bool {
 		return v.c.thief(http.MethodGet, "/", copied, appCookie, linkCookie).StatusCode == http.StatusUnauthorized
 	}) {
 		v.Error("the grace period does not end")
@@ -239,7 +240,7 @@ func keepsThievesOut(v *visit) {
 func endsWithSignOut(v *visit) {
 	v.signIn()
 	copied := v.cookies()
-	v.b.open(v.c.origin+"/signout", "Who are you?")
+	v.b.Open(v.c.origin+"/signout", "Who are you?")
 	if cookies := v.cookies(); len(cookies) != 0 {
 		v.Fatalf("cookies %v", cookies)
 	}
@@ -247,11 +248,11 @@ func endsWithSignOut(v *visit) {
 		v.Errorf("copied cookies after sign-out: %d", got)
 	}
 	// The browser asks once more, is told to stop, and does not ask again.
-	if !eventually(func() bool { v.b.open(v.c.origin+"/signin", "Who are you?"); return v.c.seen(dbsc.Stopped) > 0 }) {
+	if !chromium.Eventually(func() bool { v.b.Open(v.c.origin+"/signin", "Who are you?"); return v.c.seen(dbsc.Stopped) > 0 }) {
 		v.Fatalf("the browser did not ask: %v", v.c.events())
 	}
 	v.c.forget()
-	v.b.open(v.c.origin+"/signin", "Who are you?")
+	v.b.Open(v.c.origin+"/signin", "Who are you?")
 	if v.c.seen(dbsc.Stopped)+v.c.seen(dbsc.Challenged) > 0 {
 		v.Errorf("refreshes after the end: %v", v.c.events())
 	}
@@ -262,13 +263,13 @@ func endsWithSignOut(v *visit) {
 // A session whose key is lost is refused once, and then signs in.
 func beginsAnew(v *visit) {
 	v.signIn()
-	v.b.deleteCookie(keyCookie, v.c.origin+dbsc.DefaultPath+"/refresh")
+	v.b.DeleteCookie(keyCookie, v.c.origin+dbsc.DefaultPath+"/refresh")
 	v.expire()
 	// At first within the grace period; once refused, by way of any request of
 	// the page's, it reaches the sign-in.
-	if !eventually(func() bool {
-		v.b.call(v.b.page, "Page.navigate", object{"url": v.c.origin + "/"}, nil)
-		return v.b.text() == "Who are you?" && v.c.seen(dbsc.Unproven) > 0
+	if !chromium.Eventually(func() bool {
+		v.b.Navigate(v.c.origin + "/")
+		return v.b.Text() == "Who are you?" && v.c.seen(dbsc.Unproven) > 0
 	}) {
 		v.Fatalf("not refused: %v", v.c.events())
 	}
