@@ -13,7 +13,7 @@ import (
 )
 
 // TestEndpointsAreOurs: nothing below their path reaches the backend, in any
-// spelling, and nobody but the browser itself may ask them (D 18, 19, 20).
+// spelling, and nobody but the browser itself may ask them.
 func TestEndpointsAreOurs(t *testing.T) {
 	server := webServer(t, "")
 	b := enrolled(t, server)
@@ -69,7 +69,7 @@ func TestScopeIsTheWholeOrigin(t *testing.T) {
 	}
 }
 
-// TestSignOutEndsTheBoundSession, copies included (D 21).
+// TestSignOutEndsTheBoundSession, copies included.
 func TestSignOutEndsTheBoundSession(t *testing.T) {
 	server := webServer(t, "")
 	b := enrolled(t, server)
@@ -85,8 +85,8 @@ func TestSignOutEndsTheBoundSession(t *testing.T) {
 	}
 }
 
-// TestRotationStaysBound where it was proven (D 22), and so does a sign-in
-// anew in the same browser (D 26).
+// TestRotationStaysBound where it was proven, and so does a sign-in
+// anew in the same browser.
 func TestRotationStaysBound(t *testing.T) {
 	server := webServer(t, "")
 	b := enrolled(t, server)
@@ -105,7 +105,7 @@ func TestRotationStaysBound(t *testing.T) {
 }
 
 // TestBackendCannotSpeakForUs: its own device-bound sessions would widen ours
-// or end it (D 24), in an informational response as in a final one.
+// or end it, in an informational response as in a final one.
 func TestBackendCannotSpeakForUs(t *testing.T) {
 	server := webServer(t, "")
 	server.World.Backend.Handle("/app/evil", func(w http.ResponseWriter, _ *http.Request) {

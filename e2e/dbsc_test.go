@@ -116,7 +116,7 @@ func TestFieldsInQuotes(t *testing.T) {
 }
 
 // TestAnyNodeServesABoundSession with the same secret, and after a restart;
-// one that has another secret knows nobody (D 30).
+// one that has another secret knows nobody.
 func TestAnyNodeServesABoundSession(t *testing.T) {
 	world := harness.NewWorld(t)
 	world.Backend.WebApp()

@@ -18,19 +18,19 @@ func TestThievesWithCookies(t *testing.T) {
 	server := webServer(t, "")
 	owner, other := enrolled(t, server), enrolled(t, server)
 	alone := func(r harness.Request) harness.Response { return owner.Do(r) }
-	t.Run("the application's cookie alone", func(t *testing.T) { // D 1
+	t.Run("the application's cookie alone", func(t *testing.T) {
 		refused(t, server, alone(owner.Thief(harness.AppCookie).Request(http.MethodGet, webPage)), "session_unproven")
 	})
-	t.Run("the browser could not refresh, it is said", func(t *testing.T) { // D 16
+	t.Run("the browser could not refresh, it is said", func(t *testing.T) {
 		r := owner.Thief(harness.AppCookie).Request(http.MethodGet, webPage)
 		refused(t, server, alone(with(r, "Secure-Session-Skipped", `server_error;session_identifier="`+owner.Session+`"`)), "session_unproven")
 	})
-	t.Run("bound cookies of one session, the application's of another", func(t *testing.T) { // D 3
+	t.Run("bound cookies of one session, the application's of another", func(t *testing.T) {
 		thief := owner.Thief(harness.AppCookie)
 		thief.Cookies[harness.LinkCookie], thief.Cookies[harness.BoundCookie] = other.Cookies[harness.LinkCookie], other.Cookies[harness.BoundCookie]
 		refused(t, server, alone(thief.Request(http.MethodGet, webPage)), "session_mismatched")
 	})
-	t.Run("two cookies of one name", func(t *testing.T) { // D 25
+	t.Run("two cookies of one name", func(t *testing.T) {
 		for _, name := range []string{harness.AppCookie, harness.LinkCookie, harness.BoundCookie} {
 			r := owner.Request(http.MethodGet, webPage)
 			got := alone(with(r, "Cookie", name+"=tossed; "+r.Header.Get("Cookie")))
@@ -40,7 +40,7 @@ func TestThievesWithCookies(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a WebSocket and a stream of events", func(t *testing.T) { // D 27
+	t.Run("a WebSocket and a stream of events", func(t *testing.T) {
 		r := owner.Thief(harness.AppCookie).Request(http.MethodGet, webPage)
 		refused(t, server, alone(with(r, "Connection", "Upgrade", "Upgrade", "websocket")), "session_unproven")
 		refused(t, server, alone(with(r, "Accept", "text/event-stream")), "session_unproven")
@@ -50,8 +50,8 @@ func TestThievesWithCookies(t *testing.T) {
 	}
 }
 
-// TestProofIsGoodForItsTimeOnly, whatever the client makes of Max-Age (D 2),
-// and who never registers is refused in the end (D 29).
+// TestProofIsGoodForItsTimeOnly, whatever the client makes of Max-Age,
+// and who never registers is refused in the end.
 func TestProofIsGoodForItsTimeOnly(t *testing.T) {
 	server := webServer(t, "bound_life 1s\ngrace 1s")
 	for reason, b := range map[string]*harness.Browser{"session_expired": enrolled(t, server), "session_unproven": signedIn(t, server)} {
@@ -79,17 +79,17 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 	for name, try := range map[string]func(b *harness.Browser) harness.Request{
 		"without any cookie": func(b *harness.Browser) harness.Request {
 			return with(b.Post("register", b.Registration(nil, nil)), "Cookie", "")
-		}, // D 6
+		},
 		"without a proof": func(b *harness.Browser) harness.Request { return b.Post("register", "") },
 		"another's challenge": func(b *harness.Browser) harness.Request {
 			return b.Post("register", b.Registration(nil, harness.Object{"jti": signedIn(t, server).Offer}))
-		}, // D 7
+		},
 		"typ of old": func(b *harness.Browser) harness.Request {
 			return b.Post("register", b.Registration(harness.Object{"typ": "jwt"}, nil))
-		}, // D 15
+		},
 		"alg none": func(b *harness.Browser) harness.Request {
 			return b.Post("register", b.Registration(harness.Object{"alg": "none"}, nil))
-		}, // D 14
+		},
 		"a private key": func(b *harness.Browser) harness.Request {
 			return b.Post("register", b.Registration(harness.Object{"jwk": b.Key.PrivateJWK()}, nil))
 		},
@@ -107,7 +107,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		},
 		"another site's Origin": func(b *harness.Browser) harness.Request {
 			return with(b.Post("register", b.Registration(nil, nil)), "Origin", "https://evil.example")
-		}, // D 18
+		},
 		"cross-site": func(b *harness.Browser) harness.Request {
 			return with(b.Post("register", b.Registration(nil, nil)), "Sec-Fetch-Site", "cross-site")
 		},
@@ -117,7 +117,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 		"under the former field name": func(b *harness.Browser) harness.Request {
 			r := b.Post("register", "")
 			return with(r, "Sec-Session-Response", b.Registration(nil, nil))
-		}, // D 17
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := signedIn(t, server)
@@ -128,7 +128,7 @@ func TestRegistrationsThatAreRefused(t *testing.T) {
 			}
 			expect(t, b.Register(), http.StatusOK) // a refused one spends nothing
 			thief := b.Thief()
-			expect(t, thief.Register(), http.StatusForbidden) // D 5: one key, ever
+			expect(t, thief.Register(), http.StatusForbidden) // one key, ever
 			expect(t, b.Refresh(), http.StatusOK)
 		})
 	}
@@ -154,12 +154,12 @@ func TestRefreshesThatAreRefused(t *testing.T) {
 			r := b.Post("refresh", b.Proof(nil, nil))
 			b.Send(r)
 			return r
-		}, // D 10
+		},
 		"the thief's key": func(b *harness.Browser) harness.Request { return b.Post("refresh", b.Thief().Proof(nil, nil)) },
 		"the thief's key, in it": func(b *harness.Browser) harness.Request {
 			thief := b.Thief()
 			return b.Post("refresh", thief.Proof(harness.Object{"jwk": thief.Key.JWK()}, nil))
-		}, // D 9
+		},
 		"the own key, in it": func(b *harness.Browser) harness.Request {
 			return b.Post("refresh", b.Proof(harness.Object{"jwk": b.Key.JWK()}, nil))
 		},
@@ -174,13 +174,13 @@ func TestRefreshesThatAreRefused(t *testing.T) {
 		},
 		"another session's id": func(b *harness.Browser) harness.Request {
 			return with(b.Post("refresh", b.Proof(nil, nil)), "Sec-Secure-Session-Id", enrolled(t, server).Session)
-		}, // D 12
+		},
 		"no id": func(b *harness.Browser) harness.Request {
 			return with(b.Post("refresh", b.Proof(nil, nil)), "Sec-Secure-Session-Id", "")
 		},
 		"an id with a parameter": func(b *harness.Browser) harness.Request {
 			return with(b.Post("refresh", b.Proof(nil, nil)), "Sec-Secure-Session-Id", `"`+b.Session+`";x=1`)
-		}, // D 13
+		},
 		"a list of ids": func(b *harness.Browser) harness.Request {
 			return with(b.Post("refresh", b.Proof(nil, nil)), "Sec-Secure-Session-Id", b.Session+", "+b.Session)
 		},
@@ -203,7 +203,7 @@ func TestRefreshesThatAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := enrolled(t, server)
-			for range 7 { // D 28
+			for range 7 {
 				got := b.Do(try(b))
 				expect(t, got, http.StatusForbidden)
 				if next := got.Header.Get("Secure-Session-Challenge"); !strings.HasSuffix(next, `;id="`+b.Session+`"`) {
@@ -218,7 +218,7 @@ func TestRefreshesThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestOneOfParallelRefreshesIsGranted, with one challenge (D 11); the others
+// TestOneOfParallelRefreshesIsGranted, with one challenge; the others
 // are challenged, and their browser keeps its session.
 func TestOneOfParallelRefreshesIsGranted(t *testing.T) {
 	server := webServer(t, "")

@@ -27,6 +27,7 @@ const Origin = "https://" + Host
 type certificate struct {
 	certFile, keyFile string
 	roots             *x509.CertPool
+	spki              []byte
 }
 
 var siteCertificate = sync.OnceValues(func() (certificate, error) {
@@ -54,7 +55,7 @@ var siteCertificate = sync.OnceValues(func() (certificate, error) {
 	}
 	c := certificate{
 		certFile: filepath.Join(workspace, "site.crt"), keyFile: filepath.Join(workspace, "site.key"),
-		roots: x509.NewCertPool(),
+		roots: x509.NewCertPool(), spki: parsed.RawSubjectPublicKeyInfo,
 	}
 	c.roots.AddCert(parsed)
 	if err := os.WriteFile(c.certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
@@ -62,3 +63,7 @@ var siteCertificate = sync.OnceValues(func() (certificate, error) {
 	}
 	return c, os.WriteFile(c.keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600)
 })
+
+// SiteKey is the public key of the site's certificate (its
+// SubjectPublicKeyInfo), for browsers that are to trust it.
+func SiteKey() []byte { return must(siteCertificate()).spki }
