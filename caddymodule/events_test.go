@@ -43,8 +43,8 @@ func (recorder) Handle(_ context.Context, e caddy.Event) error {
 	return nil
 }
 
-// told returns the names of the events since it was last asked.
-func told(t *testing.T) (names []string) {
+// happenings returns the names of the events since it was last asked.
+func happenings(t *testing.T) (names []string) {
 	t.Helper()
 	recorded.Lock()
 	defer recorded.Unlock()
@@ -72,10 +72,10 @@ func TestEventsTellWhatAnAdministratorWantsToKnow(t *testing.T) {
 	i, device := newIssuer(t), newDevice(t)
 	reportOnly := strings.Replace(strings.Replace(policyReportOnly, "Pilot", "Next", 1), "user break-glass", "user nobody", 1)
 	setup{issuer: i, app: policyOn + reportOnly, options: everyEvent}.load(t)
-	told(t)
+	happenings(t)
 	expect := func(names ...string) {
 		t.Helper()
-		if got := told(t); !slices.Equal(got, names) {
+		if got := happenings(t); !slices.Equal(got, names) {
 			t.Errorf("events %q, expected %q", got, names)
 		}
 	}
@@ -103,15 +103,15 @@ func TestEventsRememberAcrossReloads(t *testing.T) {
 	i := newIssuer(t)
 	s := setup{issuer: i, app: strings.Replace(policyReportOnly, "Pilot", t.Name(), 1), options: everyEvent}
 	s.load(t)
-	told(t)
+	happenings(t)
 	unbound := "Bearer " + i.token(t, jwt.MapClaims{"oid": t.Name()})
 	send(t, request("/ews", unbound))
-	if got := told(t); !slices.Equal(got, []string{"report_only_failure"}) {
+	if got := happenings(t); !slices.Equal(got, []string{"report_only_failure"}) {
 		t.Fatalf("events %q", got)
 	}
 	s.load(t)
 	send(t, request("/ews", unbound))
-	if got := told(t); len(got) != 0 {
+	if got := happenings(t); len(got) != 0 {
 		t.Errorf("events %q", got)
 	}
 }

@@ -140,7 +140,7 @@ func (a *App) replayStatus() []replayStatus {
 	return list
 }
 
-func replayStatusOf(scheme string, replay *enforcement.Replay) replayStatus {
+func replayStatusOf(scheme string, replay enforcement.Replay) replayStatus {
 	s := replay.Stats()
 	return replayStatus{scheme, s.Entries, s.Replayed, s.OverQuota, s.Overflows, s.Watermark}
 }
