@@ -6,18 +6,16 @@ package token
 import (
 	"context"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"sync"
 	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
 )
 
 // NewFileKeySet returns a key set that is read from a JWK Set file, and read
 // again when the file changes. It reads the file once to see that it is good.
 func NewFileKeySet(issuer, path string) (*KeySet, error) {
-	f := &file{path: path}
-	document, err := f.fetch(context.Background())
+	f := file{livefile.New(path, maxDocument)}
+	document, err := f.Read()
 	if err != nil {
 		return nil, err
 	}
@@ -31,46 +29,8 @@ func NewFileKeySet(issuer, path string) (*KeySet, error) {
 }
 
 // file is a key set on disk.
-type file struct {
-	path string
+type file struct{ *livefile.File }
 
-	mu   sync.Mutex
-	read fs.FileInfo // what the file was when it was last read
-}
-
-func (f *file) fetch(context.Context) ([]byte, error) {
-	handle, err := os.Open(f.path)
-	if err != nil {
-		return nil, err
-	}
-	defer handle.Close()
-	info, err := handle.Stat()
-	if err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	f.read = info
-	f.mu.Unlock()
-	document, err := io.ReadAll(io.LimitReader(handle, maxDocument+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(document) > maxDocument:
-		return nil, fmt.Errorf("%s: longer than %d bytes", f.path, maxDocument)
-	}
-	return document, nil
-}
-
-func (f *file) close() {}
-
-// changed compares the file with what was last read, broken or not.
-func (f *file) changed() bool {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return false
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.read == nil || !os.SameFile(info, f.read) ||
-		info.Size() != f.read.Size() || !info.ModTime().Equal(f.read.ModTime())
-}
+func (f file) fetch(context.Context) ([]byte, error) { return f.Read() }
+func (f file) changed() bool                         { return f.Changed() }
+func (f file) close()                                {}
