@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -16,7 +17,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
@@ -41,12 +42,17 @@ type state struct {
 	popReplay enforcement.Replay
 	asked     []*token.Introspection
 	dpop      *dpop.Verifier
-	policies  *policy.Set
+	rules     atomic.Pointer[rules]
 	signIns   *signin.Aggregator
 
-	mu        sync.Mutex
-	resources []policy.Resource // of the handlers that were provisioned with this app
-	namings   []naming          // where a Caddyfile's policies name resources
+	policiesFile *livefile.File // nil without one
+	background   sync.WaitGroup
+	stopping     chan struct{}
+
+	mu       sync.Mutex
+	handlers []*Handler // that were provisioned with this app
+
+	namings []naming // where a Caddyfile's policies name resources
 
 	places map[string]*caddyfile.Dispenser // where a Caddyfile's policies are, by name
 }
@@ -67,11 +73,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.check(); err != nil {
 		return err
 	}
-	var err error
-	if a.policies, err = policy.Compile(a.Policies, nil, a.NamedLocations...); err != nil {
+	a.stopping = make(chan struct{})
+	if err := a.provisionPolicies(); err != nil {
 		return err
 	}
-	advise(a.logger, a.Policies, a.NamedLocations...)
 	if err := a.provisionReplay(); err != nil {
 		return err
 	}
@@ -291,26 +296,16 @@ func (a *App) nonceSecrets() ([][]byte, error) {
 	return secrets, nil
 }
 
-// register makes a handler's resource known, so that policies which name
-// nothing that exists are found out.
-func (a *App) register(resource policy.Resource) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.resources = append(a.resources, resource)
-}
-
 // Start begins the background work: fetching keys and writing the sign-in log.
 func (a *App) Start() error {
-	a.mu.Lock()
-	unknown := a.policies.UnknownResources(a.resources)
-	a.mu.Unlock()
-	if len(unknown) > 0 {
-		return fmt.Errorf("policies name resources that no token_protection handler protects: %s; such a policy would protect nothing", strings.Join(unknown, ", "))
+	if err := a.checkTargets(a.rules.Load().set); err != nil {
+		return err
 	}
 	for _, keys := range a.keySets {
 		keys.Start()
 	}
 	a.signIns.Start()
+	a.followPolicies()
 	live.enter(a)
 	return nil
 }
@@ -319,6 +314,8 @@ func (a *App) Start() error {
 // taken them over.
 func (a *App) Stop() error {
 	live.leave(a)
+	close(a.stopping)
+	a.background.Wait()
 	a.signIns.Stop()
 	return nil
 }

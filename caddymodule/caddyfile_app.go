@@ -57,6 +57,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //			device_filter <include|exclude> <rule>
 //			require_hardware_key
 //		}
+//		policies_file <path>
 //		named_location <name> { ... }
 //		proof {
 //			max_age      <duration>
@@ -87,11 +88,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"issuer*":         a.parseIssuer,
 		"policy*":         a.parsePolicy,
 		"named_location*": a.parseNamedLocation,
+		"policies_file":   inspected(text(&a.PoliciesFile, "a path"), a.inspectPolicies),
 		"proof":           a.parseProof,
 		"replay":          a.parseReplay,
 		"cache":           a.parseCache,
 		"sign_in_log":     a.parseSignInLog,
-	}, "device_directory", "policies_file")
+	}, "device_directory")
 	if err != nil {
 		return err
 	}

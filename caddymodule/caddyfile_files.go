@@ -10,6 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
 )
 
@@ -35,6 +37,12 @@ func (i *Issuer) inspectKeys() error {
 		return fmt.Errorf("jwks_file: %w; expected a JWK Set that can be read", err)
 	}
 	return nil
+}
+
+// inspectPolicies reads the policies file.
+func (a *App) inspectPolicies() error {
+	_, err := readPolicies(livefile.New(a.PoliciesFile, policy.MaxDocumentSize))
+	return err
 }
 
 // certificate reads the files by which the server authenticates.

@@ -23,6 +23,12 @@ type App struct {
 	// `conditionalAccessPolicy`.
 	Policies []policy.Policy `json:"policy,omitempty"`
 
+	// A file with further policies as Microsoft Graph exports them: one, an
+	// array, or `{"value": [...]}`. It is read again when it changes; a broken
+	// one never replaces a good one. Policies without `secureSignInSession`
+	// are skipped.
+	PoliciesFile string `json:"policies_file,omitempty"`
+
 	// The networks that policies name, in the shape of Microsoft Graph's
 	// `ipNamedLocation`.
 	NamedLocations []policy.NamedLocation `json:"named_location,omitempty"`

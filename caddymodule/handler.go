@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -31,17 +32,22 @@ func init() {
 // guard is what a Handler holds once it is provisioned.
 type guard struct {
 	logger    *zap.Logger
+	config    enforcement.Config // the enforcer's, without what depends on the policies
 	enforcer  *enforcement.Enforcer
 	publicURL target.URL
 	refusals  refusals
 	metadata  resourceMetadata
 	sessions  *dbsc.Engine // nil unless the resource accepts bound sessions
-	counters  *counters
-	events    announcements
-	forged    []string // headers that only a configured terminator may send
-	now       func() time.Time
+	// sessionConfig is the engine's, without what depends on the policies.
+	sessionConfig *dbsc.Config
+	// current is the copy of this handler that serves, by the policies of now.
+	current  *atomic.Pointer[Handler]
+	counters *counters
+	events   announcements
+	forged   []string // headers that only a configured terminator may send
+	now      func() time.Time
 
-	unreachable sync.Once // that no browser can register has been logged
+	unreachable *sync.Once // that no browser can register has been logged
 }
 
 // CaddyModule returns the Caddy module information.
@@ -54,7 +60,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision compiles the handler's configuration and makes its enforcer.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.logger, h.now = ctx.Logger(), time.Now
+	h.logger, h.now, h.unreachable = ctx.Logger(), time.Now, new(sync.Once)
 	app, err := sharedApp(ctx)
 	if err != nil {
 		return err
@@ -72,31 +78,56 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	resource := policy.Resource{Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID}
-	app.register(resource)
-	policies := app.policies.WithResources([]policy.Resource{resource})
 	audience, ofHost := h.audience()
-	config := enforcement.Config{
+	h.config = enforcement.Config{
 		Resource: enforcement.Resource{
 			Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID, Audience: audience, HostAudience: ofHost,
 			Exempt: exempt, AllowAnonymous: h.Anonymous == anonymousAllow,
 		},
-		Policies: policies, Tokens: app.tokens, Log: app.signIns,
+		Tokens: app.tokens, Log: app.signIns,
 	}
-	if err := h.provisionSchemes(app, &config); err != nil {
+	if err := h.provisionSchemes(app); err != nil {
 		return err
 	}
 	if err := h.provisionEvents(ctx, app); err != nil {
 		return err
 	}
-	if h.enforcer, err = enforcement.New(config); err != nil {
+	h.forged = slices.Concat(certificateHeaders, h.MTLS.headers())
+	h.metadata = h.newMetadata(app)
+	h.refusals = newRefusals(h.Realm, h.config, app.dpop.Algorithms)
+	ruled, err := h.ruledBy(app.rules.Load().set)
+	if err != nil {
 		return err
 	}
-	h.forged = slices.Concat(certificateHeaders, h.MTLS.headers())
-	h.metadata = h.newMetadata(app, config)
-	h.refusals = newRefusals(h.Realm, config, app.dpop.Algorithms)
-	h.counters = newCounters(h.Resource, policies)
+	h.current = new(atomic.Pointer[Handler])
+	h.current.Store(ruled)
+	app.register(h)
 	return nil
+}
+
+// ruledBy returns a copy of the handler that enforces these policies.
+func (h *Handler) ruledBy(policies *policy.Set) (*Handler, error) {
+	ruled := *h
+	config := h.config
+	config.Policies = policies.WithResources([]policy.Resource{h.resource()})
+	var err error
+	if h.sessionConfig != nil {
+		if ruled.sessions, err = h.sessionsRuledBy(config.Policies); err != nil {
+			return nil, err
+		}
+		config.Sessions = ruled.sessions
+	}
+	if ruled.enforcer, err = enforcement.New(config); err != nil {
+		return nil, err
+	}
+	ruled.metadata.DPoPRequired = ruled.enforcer.Enforcing() && config.DPoP != nil && config.MTLS == nil && config.PoP == nil
+	ruled.counters = newCounters(h.Resource, config.Policies)
+	return &ruled, nil
+}
+
+// resource is what the handler protects, as policies see it.
+func (h *Handler) resource() policy.Resource {
+	return policy.Resource{Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID}
 }
 
 // sharedApp returns the app, which must be configured: an empty one would
@@ -220,8 +251,12 @@ func (h *Handler) audience() (names []string, ofHost bool) {
 	return append(names, origin, origin+"/"), false
 }
 
-// ServeHTTP lets a request pass, or refuses it.
+// ServeHTTP lets a request pass, or refuses it, by the policies of now.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return h.current.Load().serve(w, r, next)
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	began := h.now()
 	request := h.request(r)
 	if h.servePreflight(w, r) {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
 )
 
@@ -29,7 +28,8 @@ type resourceMetadata struct {
 
 // newMetadata prepares what is the same for every request: all but the
 // resource's URL.
-func (h *Handler) newMetadata(app *App, config enforcement.Config) resourceMetadata {
+func (h *Handler) newMetadata(app *App) resourceMetadata {
+	config := &h.config
 	m := resourceMetadata{Name: h.DisplayName, BearerMethods: []string{"header"}, CertificateBound: config.MTLS != nil}
 	for _, issuer := range app.Issuers {
 		m.AuthorizationServers = append(m.AuthorizationServers, issuer.Issuer)
@@ -38,7 +38,6 @@ func (h *Handler) newMetadata(app *App, config enforcement.Config) resourceMetad
 		for _, algorithm := range config.DPoP.Algorithms {
 			m.DPoPAlgorithms = append(m.DPoPAlgorithms, string(algorithm))
 		}
-		m.DPoPRequired = h.enforcer.Enforcing() && config.MTLS == nil && config.PoP == nil
 	}
 	return m
 }

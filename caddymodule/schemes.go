@@ -15,7 +15,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/mtls"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
@@ -40,7 +39,8 @@ func (h *Handler) accepts(scheme proof.Scheme) bool {
 }
 
 // provisionSchemes gives the enforcer the verifiers of the accepted schemes.
-func (h *Handler) provisionSchemes(app *App, config *enforcement.Config) (err error) {
+func (h *Handler) provisionSchemes(app *App) (err error) {
+	config := &h.config
 	if h.accepts(proof.DPoP) {
 		config.DPoP = app.dpop
 	}
@@ -55,11 +55,9 @@ func (h *Handler) provisionSchemes(app *App, config *enforcement.Config) (err er
 		}
 	}
 	if h.accepts(proof.DBSC) {
-		enforcing := config.Policies.Targets(h.Resource)
-		if config.Sessions, err = h.provisionSessions(app, enforcing); err != nil {
+		if h.sessionConfig, err = h.provisionSessions(app); err != nil {
 			return err
 		}
-		h.sessions = config.Sessions
 	}
 	return nil
 }

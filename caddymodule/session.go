@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 )
 
@@ -114,13 +115,13 @@ func (d *DBSC) config() dbsc.Config {
 	}
 }
 
-// provisionSessions makes the engine. Its memory is one of its own.
-func (h *Handler) provisionSessions(app *App, enforcing bool) (*dbsc.Engine, error) {
+// provisionSessions gathers what the engine is made of. Its memory is one of
+// its own.
+func (h *Handler) provisionSessions(app *App) (*dbsc.Config, error) {
 	if err := h.DBSC.check(); err != nil {
 		return nil, err
 	}
 	config := h.DBSC.config()
-	config.Adopt = !enforcing
 	config.Origin = func(r *http.Request) string {
 		if u := h.addressed(r, sentURL(r).EscapedPath()); u.Scheme != "" {
 			return u.Scheme + "://" + u.Host
@@ -136,6 +137,14 @@ func (h *Handler) provisionSessions(app *App, enforcing bool) (*dbsc.Engine, err
 		return nil, err
 	}
 	config.Memory = memory
+	return &config, nil
+}
+
+// sessionsRuledBy makes the engine. Where nothing is enforced it also adopts
+// sessions that come without proof.
+func (h *Handler) sessionsRuledBy(policies *policy.Set) (*dbsc.Engine, error) {
+	config := *h.sessionConfig
+	config.Adopt = !policies.Targets(h.Resource)
 	engine, err := dbsc.New(config)
 	if err != nil {
 		return nil, fmt.Errorf("dbsc: %w", err)

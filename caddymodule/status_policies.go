@@ -27,9 +27,10 @@ func stateName(state policy.State) string {
 }
 
 func (a *App) policyStatus() []policyStatus {
-	ids := a.policies.IDs()
-	list := make([]policyStatus, len(a.Policies))
-	for i, p := range a.Policies {
+	rules := a.rules.Load()
+	ids := rules.set.IDs()
+	list := make([]policyStatus, len(rules.policies))
+	for i, p := range rules.policies {
 		list[i] = policyStatus{ID: ids[i], Name: p.DisplayName, State: stateName(p.State), Rollout: 100}
 		if p.TokenProtection.RolloutPercent != nil {
 			list[i].Rollout = *p.TokenProtection.RolloutPercent
@@ -40,19 +41,18 @@ func (a *App) policyStatus() []policyStatus {
 
 // protected returns the resources that handlers protect, each once.
 func (a *App) protected() []policy.Resource {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	resources := slices.Clone(a.resources)
+	resources := a.resources()
 	slices.SortFunc(resources, func(a, b policy.Resource) int { return cmp.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(resources, func(a, b policy.Resource) bool { return a.Name == b.Name })
 }
 
 func (a *App) resourceStatus() []resourceStatus {
-	resources, ids := a.protected(), a.policies.IDs()
+	resources, rules := a.protected(), a.rules.Load()
+	ids := rules.set.IDs()
 	list := make([]resourceStatus, len(resources))
 	for i, resource := range resources {
 		s := resourceStatus{Name: resource.Name, DisplayName: resource.DisplayName, AppID: resource.AppID, Mode: "off", Policies: []string{}}
-		for j, p := range a.Policies {
+		for j, p := range rules.policies {
 			if targets(p, resource) {
 				s.Policies = append(s.Policies, ids[j])
 				s.Mode = stronger(s.Mode, stateName(p.State))
