@@ -44,14 +44,14 @@ type Set struct {
 type compiled struct {
 	identity   *Identity
 	people     people
-	apps       applications
 	platforms  mask
 	clients    mask
-	locations  networks
-	devices    devices
+	hardware   bool
 	configured Conditions
 	rollout    rollout
-	hardware   bool
+	locations  *networks // nil if not configured, as is devices
+	devices    *devices
+	apps       applications
 }
 
 // target says, for one resource, what each policy's application condition makes of it.

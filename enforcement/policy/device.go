@@ -12,15 +12,15 @@ type devices struct {
 }
 
 // compileDevices compiles a filter that has been checked.
-func compileDevices(f DeviceFilter) devices {
+func compileDevices(f DeviceFilter) *devices {
 	rule, err := filter.Parse(f.Rule)
 	if err != nil {
 		panic("policy: a rule that was not checked: " + err.Error())
 	}
-	return devices{rule: rule, exclude: f.Mode == ExcludeDevices}
+	return &devices{rule: rule, exclude: f.Mode == ExcludeDevices}
 }
 
 // match says whether the condition holds: what the directory could not say is in scope.
-func (d devices) match(c *Context) bool {
+func (d *devices) match(c *Context) bool {
 	return !c.DeviceKnown || d.rule.Matches(c.Device) != d.exclude
 }

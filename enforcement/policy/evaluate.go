@@ -75,10 +75,10 @@ func (s *Set) Evaluate(dst []Outcome, c *Context) []Outcome {
 		if p.clients&client != 0 {
 			match |= ConditionClientType
 		}
-		if p.locations.match(&where) {
+		if p.locations != nil && p.locations.match(&where) {
 			match |= ConditionLocation
 		}
-		if p.configured&ConditionDeviceState != 0 && p.devices.match(c) {
+		if p.devices != nil && p.devices.match(c) {
 			match |= ConditionDeviceState
 		}
 		o.Satisfied = p.configured & match

@@ -25,7 +25,7 @@ func (s *Set) lintLocations(l Locations, warn warn) {
 		"apply it everywhere, or add a policy for the others", gap)
 }
 
-func lintDevices(d devices, warn warn) {
+func lintDevices(d *devices, warn warn) {
 	if !d.match(&Context{DeviceKnown: true}) {
 		warn(UnregisteredDeviceGap, "its device filter leaves out devices that are not registered, so that an unbound token without a device passes; "+
 			"write the rule so that they stay in scope: exclude with positive operators, or include with negative ones")

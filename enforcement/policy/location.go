@@ -30,16 +30,17 @@ func (s *locationSet) meets(other *locationSet) bool {
 
 // networks is a compiled location condition.
 type networks struct {
-	configured, all  bool
+	all              bool
 	include, exclude locationSet
 }
 
 // compileNetworks compiles a condition whose locations are known.
-func compileNetworks(l Locations, named []namedRanges) networks {
-	p := networks{configured: true, all: slices.Contains(l.IncludeLocations, allLocations)}
-	p.include = locationsNamed(l.IncludeLocations, named)
-	p.exclude = locationsNamed(l.ExcludeLocations, named)
-	return p
+func compileNetworks(l Locations, named []namedRanges) *networks {
+	return &networks{
+		all:     slices.Contains(l.IncludeLocations, allLocations),
+		include: locationsNamed(l.IncludeLocations, named),
+		exclude: locationsNamed(l.ExcludeLocations, named),
+	}
 }
 
 func locationsNamed(names []string, named []namedRanges) (set locationSet) {
@@ -79,12 +80,12 @@ func (s *Set) whereabouts(c *Context) (w whereabouts) {
 }
 
 // match says whether the condition holds. What is not known is in scope.
-func (p *networks) match(w *whereabouts) bool {
+func (n *networks) match(w *whereabouts) bool {
 	switch {
-	case !p.configured || !w.known:
+	case !w.known:
 		return true
-	case p.exclude.meets(&w.in):
+	case n.exclude.meets(&w.in):
 		return false
 	}
-	return p.all || p.include.meets(&w.in)
+	return n.all || n.include.meets(&w.in)
 }
