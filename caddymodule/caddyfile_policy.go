@@ -43,7 +43,7 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 		"id":                   text(&p.ID, "an id"),
 		"state":                word(&state, "off", "report_only", "on"),
 		"rollout":              parseRollout(&p),
-		"users":                both(parseUsers(conditions)),
+		"users":                both(parseUsers(&p)),
 		"resources":            both(a.parseResources(conditions)),
 		"platforms":            both(parsePlatforms(conditions)),
 		"client_apps":          parseClientApps(conditions),
@@ -120,37 +120,6 @@ func notAll(exclude side) side {
 		}
 		return exclude(d, arguments)
 	}
-}
-
-func parseUsers(conditions *policy.ConditionSet) (side, side) {
-	users := &conditions.Users
-	people := func(all *[]string, groups, roles *[]string) side {
-		return func(d *caddyfile.Dispenser, arguments []string) error {
-			kind, names := arguments[0], arguments[1:]
-			switch kind {
-			case "all", "guests":
-				if len(names) > 0 {
-					return d.Errf("users: surplus argument %q; expected nothing after %s", names[0], kind)
-				}
-				*all = append(*all, map[string]string{"all": "All", "guests": "GuestsOrExternalUsers"}[kind])
-				return nil
-			case "user":
-				*all = append(*all, names...)
-			case "group":
-				*groups = append(*groups, names...)
-			case "role":
-				*roles = append(*roles, names...)
-			default:
-				return d.Errf("users: %q is not known; expected all, guests, user <name or id>..., group <id>... or role <id>...", kind)
-			}
-			if len(names) == 0 {
-				return d.Errf("users: %s without a name; expected at least one name or id", kind)
-			}
-			return nil
-		}
-	}
-	return people(&users.IncludeUsers, &users.IncludeGroups, &users.IncludeRoles),
-		people(&users.ExcludeUsers, &users.ExcludeGroups, &users.ExcludeRoles)
 }
 
 func (a *App) parseResources(conditions *policy.ConditionSet) (side, side) {

@@ -5,6 +5,7 @@ package caddymodule
 
 import (
 	"strings"
+	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 )
@@ -53,7 +54,7 @@ func (c *configuration) mode(resource policy.Resource) (mode string, names []str
 // checkPolicies lints the policies against the resources of this configuration.
 func (d *doctor) checkPolicies(c *configuration) {
 	const check = "policies"
-	set, err := policy.Compile(c.app.Policies, c.resources())
+	set, err := policy.Compile(c.app.Policies, c.resources(), c.app.NamedLocations...)
 	if err != nil {
 		d.fail(check, "correct the policies", "The policies are not valid: %v.", err)
 		return
@@ -61,7 +62,7 @@ func (d *doctor) checkPolicies(c *configuration) {
 	if unknown := set.UnknownResources(c.resources()); len(unknown) > 0 {
 		d.fail(check, "correct the name, or add `token_protection <resource>` to a site", "Policies name resources that no handler protects: %s.", strings.Join(unknown, ", "))
 	}
-	warnings := set.Lint(c.resources(), c.bindsSessions)
+	warnings := set.Lint(c.resources(), c.bindsSessions, time.Now())
 	for _, warning := range warnings {
 		what, hint, _ := strings.Cut(warning.Text, "; ")
 		d.warn(check, hint, "Policy %q: %s (%s).", warning.PolicyName, what, warning.Rule)

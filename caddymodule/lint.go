@@ -5,6 +5,7 @@ package caddymodule
 
 import (
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -21,7 +22,7 @@ func advise(logger *zap.Logger, policies []policy.Policy, locations ...policy.Na
 	if err != nil {
 		return // reported where it was found
 	}
-	for _, warning := range set.Lint(nil, nil) {
+	for _, warning := range set.Lint(nil, nil, time.Now()) {
 		warnOnce(logger, warning.String())
 	}
 }

@@ -22,6 +22,9 @@ func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
 	if e.Policies.NeedsAddress() {
 		context.Address, _ = netip.ParseAddr(r.Address) // the zero address is unknown, and stays in scope
 	}
+	if e.Policies.NeedsTime() {
+		context.Time = e.Now()
+	}
 	claims := d.Claims
 	if claims == nil {
 		if d.Session != nil && d.Session.User != "" {

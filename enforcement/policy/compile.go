@@ -34,7 +34,9 @@ type Set struct {
 	users, groups, roles map[string]int
 	words                int
 	// asks holds the conditions that some policy that is not off has configured.
-	asks      Conditions
+	asks Conditions
+	// ends says that some such policy has exclusions that end.
+	ends      bool
 	locations []namedRanges
 	resources []Resource
 	targets   map[string]target
@@ -69,7 +71,7 @@ func (t target) includes(i int) bool { return t.matches != nil && t.matches[i] }
 // include something; lists must not hold empty values, nor one of Graph's words (`All`, `None`,
 // `GuestsOrExternalUsers`, `Office365`) in another case or where it has no meaning, nor
 // values with space around them; platforms, client apps and kinds of
-// guest must be Graph's; the rollout share lies between 0 and 100; and secureSignInSession is enabled.
+// guest must be Graph's; an expiry must be that of an exclusion; the rollout share lies between 0 and 100; and secureSignInSession is enabled.
 //
 // With resources, an application must be the name or the application id of one of them or of WellKnown, one of Graph's
 // words, or a GUID (an exported policy may name applications that are not served here). With nil resources, which
@@ -99,6 +101,7 @@ func Compile(policies []Policy, resources []Resource, locations ...NamedLocation
 		c := s.compile(p)
 		if p.State != Off {
 			s.asks |= c.configured
+			s.ends = s.ends || len(c.people.expiring) > 0
 		}
 		s.policies = append(s.policies, c)
 	}
@@ -138,7 +141,7 @@ func check(policies []Policy, further func(*validator, Policy)) ([]Policy, error
 func (s *Set) compile(p Policy) compiled {
 	c := compiled{
 		identity:  &Identity{ID: p.ID, Name: p.DisplayName, State: p.State},
-		people:    s.people(p.Conditions.Users),
+		people:    s.people(p.Conditions.Users, p.TokenProtection.ExclusionExpiry),
 		apps:      compileApplications(p.Conditions.Applications),
 		platforms: everything,
 		clients:   everything,

@@ -68,6 +68,9 @@ func (p *Policy) dropEmpty() {
 	if len(p.Conditions.ClientAppTypes) == 0 {
 		p.Conditions.ClientAppTypes = nil
 	}
+	if len(p.TokenProtection.ExclusionExpiry) == 0 {
+		p.TokenProtection.ExclusionExpiry = nil
+	}
 	if f := p.Conditions.Devices.DeviceFilter; f != nil && *f == (DeviceFilter{}) {
 		p.Conditions.Devices.DeviceFilter = nil
 	}
@@ -131,6 +134,8 @@ func (r *reader) member(at string, m member, members shape) {
 	switch rule.kind {
 	case object:
 		r.object(at, m.value, rule.members)
+	case objects:
+		r.objects(at, m.value, rule.members)
 	case unsupported:
 		if !isEmpty(m.value, maxEmptyDepth) {
 			r.problem(at, "not supported yet")
@@ -144,6 +149,17 @@ func (r *reader) member(at string, m member, members shape) {
 		if !isEmpty(m.value, maxEmptyDepth) && (json.Unmarshal(m.value, &value) != nil || value != rule.value) {
 			r.problem(at, "not supported yet, except %q", rule.value)
 		}
+	}
+}
+
+func (r *reader) objects(at string, value []byte, members shape) {
+	var elements []json.RawMessage
+	if json.Unmarshal(value, &elements) != nil {
+		r.problem(at, "must be a list of objects")
+		return
+	}
+	for i, element := range elements {
+		r.object(fmt.Sprintf("%s[%d]", at, i), element, members)
 	}
 }
 

@@ -131,7 +131,7 @@ func FuzzPolicyJSON(f *testing.F) {
 		}
 		if s, err := Compile([]Policy{p}, nil); err == nil {
 			s.Evaluate(nil, ann())
-			s.Lint(nil, nil)
+			s.Lint(nil, nil, midsummer)
 		}
 	})
 }

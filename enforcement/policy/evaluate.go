@@ -6,6 +6,7 @@ package policy
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 )
@@ -42,6 +43,8 @@ type Context struct {
 	DeviceKnown bool
 	// Device is the device that the token names; nil is one that is not registered.
 	Device *device.Device
+	// Time is when the request is judged. Without it, exclusions that end have ended.
+	Time time.Time
 	// Bound says that the request proved possession of the key that its token is bound to.
 	Bound bool
 	// HardwareKey says that this key is known to be hardware-backed.

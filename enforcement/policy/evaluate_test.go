@@ -57,6 +57,10 @@ var (
 	lab    = NamedLocation{DisplayName: "Lab", IPRanges: []IPRange{{"192.0.2.128/25"}}}
 )
 
+func ends(e ...ExclusionExpiry) func(*Policy) {
+	return func(p *Policy) { p.TokenProtection.ExclusionExpiry = e }
+}
+
 func state(s State) func(*Policy) { return func(p *Policy) { p.State = s } }
 
 func named(name string) func(*Policy) { return func(p *Policy) { p.DisplayName = name } }

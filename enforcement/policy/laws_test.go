@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 )
@@ -39,7 +40,7 @@ func naive(p Policy, c *Context, inShare bool) Outcome {
 	check(true, naiveApplications(p.Conditions.Applications, c.Resource), 1)
 	usersMatch := true
 	if c.Known {
-		usersMatch, uncertain = naiveUsers(p.Conditions.Users, c)
+		usersMatch, uncertain = naiveUsers(naiveExclusions(p, c), c)
 	}
 	check(true, usersMatch, 2)
 	check(p.Conditions.Platforms.IncludePlatforms != nil, naivePlatform(p.Conditions.Platforms, c.Platform), 4)
@@ -130,6 +131,30 @@ func naiveUsers(u Users, c *Context) (match, uncertain bool) {
 	return false, false
 }
 
+// naiveExclusions returns the user condition with those exclusions that have not ended.
+func naiveExclusions(p Policy, c *Context) Users {
+	u := p.Conditions.Users
+	var users, groups, roles []string
+	over := func(e ExclusionExpiry) bool { return c.Time.Format("2006-01-02") > e.Until || c.Time.IsZero() }
+	for _, user := range u.ExcludeUsers {
+		if !slices.ContainsFunc(p.TokenProtection.ExclusionExpiry, func(e ExclusionExpiry) bool { return e.User == user && over(e) }) {
+			users = append(users, user)
+		}
+	}
+	for _, group := range u.ExcludeGroups {
+		if !slices.ContainsFunc(p.TokenProtection.ExclusionExpiry, func(e ExclusionExpiry) bool { return e.Group == group && over(e) }) {
+			groups = append(groups, group)
+		}
+	}
+	for _, role := range u.ExcludeRoles {
+		if !slices.ContainsFunc(p.TokenProtection.ExclusionExpiry, func(e ExclusionExpiry) bool { return e.Role == role && over(e) }) {
+			roles = append(roles, role)
+		}
+	}
+	u.ExcludeUsers, u.ExcludeGroups, u.ExcludeRoles = users, groups, roles
+	return u
+}
+
 func naivePlatform(p Platforms, platform Platform) bool {
 	if platform == "" || platform == "windowsPhone" {
 		return true
@@ -200,6 +225,7 @@ var (
 	worldNames  = []string{"exchange", "sharepoint", "intranet", "mail", "00000002-0000-0ff1-ce00-000000000000",
 		"11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222", "Office365"}
 	worldPlatforms = []Platform{Windows, MacOS, Linux, IOS, Android, WindowsPhone}
+	worldDays      = []string{"2026-06-23", "2026-06-24", "2026-12-31"}
 	worldLocations = []string{"AllTrusted", "Office", "Lab", "22222222-2222-2222-2222-22222222222a"}
 	worldAddresses = []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.200"), netip.MustParseAddr("2001:db8::1"),
 		netip.MustParseAddr("198.51.100.1")}
@@ -248,6 +274,15 @@ func (w world) policy(i int) Policy {
 		p.TokenProtection.RolloutPercent = &percent
 	}
 	p.TokenProtection.RequireHardwareKey = w.one(3)
+	if u.ExcludeUsers != nil && w.one(2) {
+		p.TokenProtection.ExclusionExpiry = append(p.TokenProtection.ExclusionExpiry, ExclusionExpiry{User: u.ExcludeUsers[0], Until: pick(w, worldDays...)})
+	}
+	if u.ExcludeGroups != nil && w.one(2) {
+		p.TokenProtection.ExclusionExpiry = append(p.TokenProtection.ExclusionExpiry, ExclusionExpiry{Group: u.ExcludeGroups[0], Until: pick(w, worldDays...)})
+	}
+	if u.ExcludeRoles != nil && w.one(2) {
+		p.TokenProtection.ExclusionExpiry = append(p.TokenProtection.ExclusionExpiry, ExclusionExpiry{Role: u.ExcludeRoles[0], Until: pick(w, worldDays...)})
+	}
 	return p
 }
 
@@ -267,6 +302,7 @@ func (w world) context() *Context {
 		Platform:  pick(w, append([]Platform{""}, worldPlatforms...)...),
 		ClientApp: pick(w, "", Browser, MobileAppsAndDesktopClients, ExchangeActiveSync, OtherClients),
 		Address:   pick(w, worldAddresses...), DeviceKnown: !w.one(4), Device: pick(w, worldDevices...),
+		Time:  pick(w, time.Time{}, midsummer, midsummer.AddDate(1, 0, 0)),
 		Bound: w.one(2), HardwareKey: w.one(2),
 	}
 }
@@ -306,7 +342,7 @@ func TestEvaluateAgreesWithTheNaiveReading(t *testing.T) {
 				continue
 			}
 			enforcing++
-			everybody := p.Conditions.Users
+			everybody := naiveExclusions(p, c)
 			everybody.IncludeUsers = []string{"All"}
 			in, _ := naiveUsers(everybody, c)
 			if !c.Known || in && inShare {
@@ -389,8 +425,10 @@ func TestExcludeBeatsInclude(t *testing.T) {
 	for range rounds {
 		p, c := w.policy(0), w.context()
 		c.Known = true
+		p.TokenProtection.ExclusionExpiry = nil
 		u := &p.Conditions.Users
-		switch w.IntN(4) {
+		want := ConditionUsers
+		switch w.IntN(8) {
 		case 0:
 			u.ExcludeUsers = append(u.ExcludeUsers, c.UserID)
 		case 1:
@@ -402,9 +440,22 @@ func TestExcludeBeatsInclude(t *testing.T) {
 		case 3:
 			u.ExcludeGuestsOrExternalUsers = &GuestsOrExternalUsers{"internalGuest"}
 			c.Guest = true
+		case 4:
+			p.Conditions.Locations = Locations{[]string{"All", "Office"}, []string{pick(w, "Office", "AllTrusted")}}
+			c.Address, want = netip.MustParseAddr("192.0.2.7"), ConditionLocation
+		case 5:
+			p.Conditions.Devices.DeviceFilter = &DeviceFilter{ExcludeDevices, `systemLabels -contains "CloudPC"`}
+			c.DeviceKnown, c.Device, want = true, &device.Device{SystemLabels: []string{"CloudPC"}}, ConditionDeviceState
+		case 6:
+			p.Conditions.Platforms = Platforms{[]Platform{AllPlatforms, Linux}, []Platform{Linux}}
+			c.Platform, want = Linux, ConditionDevicePlatform
+		case 7:
+			u.ExcludeRoles = append(u.ExcludeRoles, "r-late")
+			p.TokenProtection.ExclusionExpiry = []ExclusionExpiry{{Role: "r-late", Until: "2026-06-24"}}
+			c.Roles, c.Time = append(c.Roles, "r-late"), midsummer
 		}
 		o := w.set(t, []Policy{p}).Evaluate(nil, c)[0]
-		if p.State != Off && o.NotSatisfied&ConditionUsers == 0 {
+		if p.State != Off && o.NotSatisfied&want == 0 {
 			t.Fatalf("policy %+v\napplies to the excluded %+v", p, c)
 		}
 	}

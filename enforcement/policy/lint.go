@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Warning is advice about a policy that is legal and yet likely to lock people out, or to let somebody past.
@@ -28,7 +29,7 @@ func (w Warning) String() string {
 type Rule string
 
 const (
-	// NoBreakGlass: no user, group or role is excluded.
+	// NoBreakGlass: no user, group or role is excluded for good.
 	NoBreakGlass Rule = "no_break_glass"
 	// WholeOffice365: the target is the group Office365.
 	WholeOffice365 Rule = "whole_office365"
@@ -42,6 +43,8 @@ const (
 	GuestKindsWidened Rule = "guest_kinds_widened"
 	// PlatformGap: unbound tokens from some platforms are out of scope.
 	PlatformGap Rule = "platform_gap"
+	// ExpiredExclusion: an exclusion has ended.
+	ExpiredExclusion Rule = "expired_exclusion"
 	// LocationGap: unbound tokens from some networks are out of scope.
 	LocationGap Rule = "location_gap"
 	// NoTrustedLocation: the policy speaks of trusted locations, and none is configured.
@@ -54,8 +57,9 @@ const (
 
 // Lint returns what is unwise about the policies that are not off, policy by policy in the configured order. The resources
 // are those of this configuration; nil stands for those that the Set was given. dbsc says whether a resource accepts
-// device-bound session cookies, the proof that browsers have; nil stands for none.
-func (s *Set) Lint(resources []Resource, dbsc func(resource string) bool) []Warning {
+// device-bound session cookies, the proof that browsers have; nil stands for none. Now is the time by which exclusions have
+// ended.
+func (s *Set) Lint(resources []Resource, dbsc func(resource string) bool, now time.Time) []Warning {
 	if resources == nil {
 		resources = s.resources
 	}
@@ -67,7 +71,8 @@ func (s *Set) Lint(resources []Resource, dbsc func(resource string) bool) []Warn
 		warn := func(rule Rule, format string, args ...any) {
 			warnings = append(warnings, Warning{p.ID, p.DisplayName, rule, fmt.Sprintf(format, args...)})
 		}
-		lintUsers(p.Conditions.Users, warn)
+		lintUsers(permanent(p.Conditions.Users, p.TokenProtection.ExclusionExpiry), warn)
+		lintExpiry(p.TokenProtection.ExclusionExpiry, now, warn)
 		if slices.Contains(p.Conditions.Applications.IncludeApplications, Office365) {
 			warn(WholeOffice365, "it targets the whole group Office365, so that a resource added to the group later is enforced without a pilot; "+
 				"name the resources, such as exchange and sharepoint")

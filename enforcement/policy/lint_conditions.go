@@ -6,7 +6,16 @@ package policy
 import (
 	"slices"
 	"strings"
+	"time"
 )
+
+func lintExpiry(ends []ExclusionExpiry, now time.Time, warn warn) {
+	for _, e := range ends {
+		if !now.Before(e.end()) {
+			warn(ExpiredExclusion, "its exclusion of %s ended (until %s) and no longer holds; remove it, or set a later day", e, e.Until)
+		}
+	}
+}
 
 func (s *Set) lintLocations(l Locations, warn warn) {
 	trusted := slices.ContainsFunc(s.locations, func(n namedRanges) bool { return n.trusted })

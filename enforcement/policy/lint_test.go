@@ -7,7 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
+
+// midsummer is when tests take place.
+var midsummer = time.Date(2026, time.June, 24, 12, 0, 0, 0, time.UTC)
 
 // wise is a policy that lint has nothing to say about.
 func wise(change ...func(*Policy)) Policy {
@@ -43,6 +47,9 @@ func TestLint(t *testing.T) {
 		{"nor is nobody", wise(users(Users{IncludeGroups: []string{"pilot"}, ExcludeUsers: []string{"None"}})), nil, []Rule{NoBreakGlass}},
 		{"an excluded user", wise(users(Users{IncludeGroups: []string{"pilot"}, ExcludeUsers: breakGlass})), nil, nil},
 		{"an excluded role", wise(users(Users{IncludeGroups: []string{"pilot"}, ExcludeRoles: breakGlass})), nil, nil},
+		{"an exclusion that ends is none for an emergency", wise(users(Users{IncludeGroups: []string{"pilot"}, ExcludeUsers: []string{"id-ann"}}), ends(ExclusionExpiry{User: "id-ann", Until: "2026-06-24"})), nil, []Rule{NoBreakGlass}},
+		{"an exclusion that ends beside one that does not", wise(users(Users{IncludeGroups: []string{"pilot"}, ExcludeUsers: []string{"id-ann", "id-bob"}}), ends(ExclusionExpiry{User: "id-ann", Until: "2026-06-24"})), nil, nil},
+		{"an exclusion that has ended", wise(ends(ExclusionExpiry{Group: "break-glass", Until: "2026-06-23"})), nil, []Rule{NoBreakGlass, ExpiredExclusion}},
 		{"the whole group", wise(applicationsOf(Applications{IncludeApplications: []string{"Office365"}})), nil, []Rule{WholeOffice365}},
 		{"the whole group excluded", wise(applicationsOf(Applications{IncludeApplications: []string{"intranet"}, ExcludeApplications: []string{"Office365"}})), nil, nil},
 		{"no client apps", wise(clientApps()), []string{"exchange"}, []Rule{ClientAppsNotConfigured}},
@@ -70,7 +77,7 @@ func TestLint(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got := rulesOf(mustCompile(t, test.policy).Lint(nil, func(resource string) bool { return slices.Contains(test.dbsc, resource) }))
+			got := rulesOf(mustCompile(t, test.policy).Lint(nil, func(resource string) bool { return slices.Contains(test.dbsc, resource) }, midsummer))
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -91,7 +98,7 @@ func TestLintMissesTrustedLocations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := rulesOf(s.Lint(nil, nil)); !slices.Equal(got, test.want) {
+		if got := rulesOf(s.Lint(nil, nil, midsummer)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
@@ -100,7 +107,7 @@ func TestLintMissesTrustedLocations(t *testing.T) {
 func TestLintSaysWhatIsTheCaseAndWhatToDo(t *testing.T) {
 	s := mustCompile(t, wise(named("Windows pilot"), platforms([]Platform{Windows, MacOS}, nil), clientApps(Browser, MobileAppsAndDesktopClients),
 		applicationsOf(Applications{IncludeApplications: []string{"All"}}), locations([]string{"All"}, []string{"Office", "AllTrusted"})))
-	warnings := s.Lint([]Resource{{Name: "mail"}, {Name: "wiki"}, {Name: "blog"}, {Name: "mail"}}, func(resource string) bool { return resource == "wiki" })
+	warnings := s.Lint([]Resource{{Name: "mail"}, {Name: "wiki"}, {Name: "blog"}, {Name: "mail"}}, func(resource string) bool { return resource == "wiki" }, midsummer)
 	want := []string{
 		`policy "Windows pilot": it applies to browsers, which prove possession only with device-bound session cookies (dbsc), which these resources do not accept: mail, blog; ` +
 			`add dbsc to their proofs, or do not select browser (browser_without_dbsc)`,

@@ -177,4 +177,17 @@ type TokenProtection struct {
 	RolloutPercent *int `json:"rolloutPercent,omitempty"`
 	// RequireHardwareKey asks that the key which the request proved is known to be hardware-backed.
 	RequireHardwareKey bool `json:"requireHardwareKey,omitempty"`
+	// ExclusionExpiry says which exclusions end by themselves, and when. Those that it does not name do not.
+	ExclusionExpiry []ExclusionExpiry `json:"exclusionExpiry,omitempty"`
+}
+
+// ExclusionExpiry is the end of one exclusion: exactly one of User, Group and Role is given, and the policy excludes it.
+type ExclusionExpiry struct {
+	// User, Group or Role is the entry of excludeUsers, excludeGroups or excludeRoles that ends.
+	User  string `json:"user,omitempty"`
+	Group string `json:"group,omitempty"`
+	Role  string `json:"role,omitempty"`
+	// Until is the last day of the exclusion, such as `2026-12-31` (in UTC, to its end), or the instant at which it ends
+	// (RFC 3339), such as `2026-12-31T18:00:00+01:00`. Required.
+	Until string `json:"until"`
 }

@@ -56,7 +56,7 @@ var locationShape = shape{
 	"id":               {kind: kept},
 	"displayName":      {kind: kept},
 	"isTrusted":        {kind: kept},
-	"ipRanges":         {kind: kept},
+	"ipRanges":         {kind: objects, members: shape{"cidrAddress": {kind: kept}}},
 	"createdDateTime":  {kind: ignored},
 	"modifiedDateTime": {kind: ignored},
 	"deletedDateTime":  {kind: unsupported},
@@ -65,8 +65,6 @@ var locationShape = shape{
 	"includeUnknownCountriesAndRegions": {kind: ignored},
 	"countryLookupMethod":               {kind: ignored},
 }
-
-var rangeShape = shape{"cidrAddress": {kind: kept}}
 
 // UnmarshalJSON reads one location in Graph's shape, as strictly as Policy.UnmarshalJSON reads a policy.
 func (l *NamedLocation) UnmarshalJSON(document []byte) error {
@@ -79,12 +77,6 @@ func (l *NamedLocation) UnmarshalJSON(document []byte) error {
 		return errors.Join(r.problems...)
 	}
 	r.object("", document, locationShape)
-	var raw struct{ IPRanges []json.RawMessage }
-	if json.Unmarshal(document, &raw) == nil {
-		for i, element := range raw.IPRanges {
-			r.object(fmt.Sprintf("ipRanges[%d]", i), element, rangeShape)
-		}
-	}
 	if len(r.problems) > 0 {
 		return errors.Join(r.problems...)
 	}

@@ -23,11 +23,13 @@ const (
 type people struct {
 	include, exclude               []uint64
 	includesGroups, excludesGroups bool
+	expiring                       []expiring // not in exclude
 }
 
 // people compiles a user condition, numbering each value that no earlier policy has named.
-func (s *Set) people(u Users) people {
-	p := people{includesGroups: len(u.IncludeGroups) > 0, excludesGroups: len(u.ExcludeGroups) > 0}
+func (s *Set) people(u Users, ends []ExclusionExpiry) people {
+	u = permanent(u, ends)
+	p := people{includesGroups: len(u.IncludeGroups) > 0, excludesGroups: len(u.ExcludeGroups) > 0, expiring: s.expiring(ends)}
 	p.include = s.numbers(u.IncludeUsers, u.IncludeGroups, u.IncludeRoles, u.IncludeGuestsOrExternalUsers)
 	p.exclude = s.numbers(u.ExcludeUsers, u.ExcludeGroups, u.ExcludeRoles, u.ExcludeGuestsOrExternalUsers)
 	return p
@@ -142,7 +144,18 @@ func (p *people) excludes(who *subject, c *Context) (excluded, unknown bool) {
 	if intersect(p.exclude, who.numbers) {
 		return true, false
 	}
-	return false, c.GroupsIndeterminate && p.excludesGroups
+	unknown = p.excludesGroups
+	for i := range p.expiring {
+		e := &p.expiring[i]
+		if !e.holds(c.Time) {
+			continue
+		}
+		if has(who.numbers, e.number) {
+			return true, false
+		}
+		unknown = unknown || e.group
+	}
+	return false, unknown && c.GroupsIndeterminate
 }
 
 func intersect(a, b []uint64) bool {

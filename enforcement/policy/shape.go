@@ -28,6 +28,8 @@ const (
 	only
 	// object: look inside.
 	object
+	// objects: a list; look inside of each.
+	objects
 )
 
 var policyShape = shape{
@@ -99,6 +101,12 @@ var policyShape = shape{
 	"tokenProtection": {kind: object, members: shape{
 		"rolloutPercent":     {kind: kept},
 		"requireHardwareKey": {kind: kept},
+		"exclusionExpiry": {kind: objects, members: shape{
+			"user":  {kind: kept},
+			"group": {kind: kept},
+			"role":  {kind: kept},
+			"until": {kind: kept},
+		}},
 	}},
 }
 

@@ -69,6 +69,7 @@ func (v *validator) check(p Policy) {
 	if !p.SessionControls.SecureSignInSession.IsEnabled {
 		v.problem("sessionControls.secureSignInSession", "must be enabled: token protection is the only control that is enforced here")
 	}
+	v.expiry(p.Conditions.Users, p.TokenProtection.ExclusionExpiry)
 	if share := p.TokenProtection.RolloutPercent; share != nil && (*share < 0 || *share > 100) {
 		v.problem("tokenProtection.rolloutPercent", "%d is out of range; allowed: 0 to 100", *share)
 	}
