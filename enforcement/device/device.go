@@ -28,6 +28,8 @@ type Device struct {
 	DeviceOwnership string `json:"deviceOwnership,omitempty"`
 	// EnrollmentProfileName names the profile by which the device was enrolled.
 	EnrollmentProfileName string `json:"enrollmentProfileName,omitempty"`
+	// EnrollmentType is how it was enrolled, such as `AzureDomainJoined` or `WindowsBulkAzureDomainJoin`.
+	EnrollmentType string `json:"enrollmentType,omitempty"`
 	// Manufacturer, Model and MDMAppID describe the hardware and what manages it.
 	Manufacturer string `json:"manufacturer,omitempty"`
 	Model        string `json:"model,omitempty"`

@@ -186,6 +186,8 @@ func (d *Device) text(name string) *string {
 		return &d.DeviceOwnership
 	case "enrollmentProfileName":
 		return &d.EnrollmentProfileName
+	case "enrollmentType":
+		return &d.EnrollmentType
 	case "manufacturer":
 		return &d.Manufacturer
 	case "model":
@@ -216,7 +218,7 @@ func elsewhere(name string) bool {
 // graphMembers are the members of Graph's device, v1.0 and beta, that this module does not read.
 var graphMembers = [...]string{
 	"approximateLastSignInDateTime", "commands", "complianceExpirationDateTime", "createdDateTime", "deletedDateTime",
-	"deviceCategory", "deviceMetadata", "deviceTemplate", "deviceVersion", "domainName", "enrollmentType", "extensions",
+	"deviceCategory", "deviceMetadata", "deviceTemplate", "deviceVersion", "domainName", "extensions",
 	"externalSourceName", "hostnames", "id", "isManagementRestricted", "isRooted", "kind", "managementType", "memberOf", "name",
 	"onPremisesLastSyncDateTime", "onPremisesSecurityIdentifier", "onPremisesSyncEnabled", "platform",
 	"registeredUsers", "registrationDateTime", "sourceType", "status", "transitiveMemberOf", "usageRights",

@@ -38,7 +38,7 @@ func TestAnExportOfGraphIsReadVerbatim(t *testing.T) {
 	want := []*Device{{
 		ID: "4c299165-6e8f-4b45-a5ba-c5d250a707ff", DisplayName: "LAPTOP-7",
 		OperatingSystem: "Windows", OperatingSystemVersion: "10.0.22631.4037", TrustType: "AzureAd", ProfileType: "RegisteredDevice",
-		IsCompliant: yes(), IsManaged: yes(), AccountEnabled: yes(), DeviceOwnership: "Company",
+		IsCompliant: yes(), IsManaged: yes(), AccountEnabled: yes(), DeviceOwnership: "Company", EnrollmentType: "AzureDomainJoined",
 		Manufacturer: "Contoso", Model: "Book 3", MDMAppID: "0000000a-0000-0000-c000-000000000000",
 		PhysicalIDs:         []string{"[USER-GID]:7a8f9b", "[GID]:g:6825"},
 		ExtensionAttributes: map[string]string{"extensionAttribute1": "pilot"},
