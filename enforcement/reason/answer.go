@@ -155,6 +155,7 @@ var answers = map[Reason]Answer{
 	ClientUnsupported: {http.StatusForbidden, AccessDenied, CodeNoProof, "This application cannot be used with this resource."},
 	DeviceRevoked:     badDevice,
 	KeyRevoked:        badDevice,
+	DeviceWithdrawn:   badDevice,
 
 	DirectoryUnavailable: unavailable,
 

@@ -170,6 +170,8 @@ const (
 	DeviceRevoked Reason = "device_revoked"
 	// KeyRevoked: an administrator revoked the key on this server.
 	KeyRevoked Reason = "key_revoked"
+	// DeviceWithdrawn: the directory no longer vouches for a device that a stream is open for. It ends streams only.
+	DeviceWithdrawn Reason = "device_withdrawn"
 	// DirectoryUnavailable: the device directory could not be asked, so nothing can be said of the device.
 	DirectoryUnavailable Reason = "directory_unavailable"
 )

@@ -109,6 +109,7 @@ var contract = []struct {
 	{"nonce missing, unknown, stale, where required", 401, "use_dpop_nonce", 1005, []Reason{NonceMissing, NonceStale}},
 	{"device unknown, disabled, revoked, unsupported registration, key not its own", 403, "access_denied", 1003, []Reason{
 		DeviceUnknown, DeviceDisabled, DeviceUnsupported, DeviceRevoked, KeyNotRegistered, KeyRevoked,
+		DeviceWithdrawn,
 	}},
 	{"OS or client version below the minimum", 403, "access_denied", 1006, []Reason{SystemVersion, ClientVersion}},
 	{"key is registered to another user's device", 403, "access_denied", 1007, []Reason{DeviceOwner}},
