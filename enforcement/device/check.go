@@ -118,10 +118,10 @@ func Check(answer Answer, holder *Device, q *Question, demand Demand) Verdict {
 	return v
 }
 
-// complete says of which kinds of key the directory must list the one that was proved.
-func (d Demand) complete() kinds {
+// complete says of which KeyKinds of key the directory must list the one that was proved.
+func (d Demand) complete() KeyKinds {
 	if d.RequireKeys {
-		return signingKeys | certificates
+		return SigningKeys | Certificates
 	}
 	return 0
 }
@@ -143,7 +143,7 @@ func (d *Device) check(holder *Device, q *Question, own bool) reason.Reason {
 	return reason.None
 }
 
-// trustTypes are the kinds of registration that Entra has. Graph and the device filter spell them in different cases.
+// trustTypes are the KeyKinds of registration that Entra has. Graph and the device filter spell them in different cases.
 var trustTypes = [...]string{"AzureAD", "ServerAD", "Workplace"}
 
 // supported refuses a kind of registration that is none of Entra's. A directory that says nothing of it is believed.

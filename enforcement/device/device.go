@@ -7,6 +7,8 @@
 // in the words of Microsoft Graph's `device`; directories hand them out.
 package device
 
+import "fmt"
+
 // Device is one record of a device directory. It is shared between requests and never changed.
 type Device struct {
 	// ID is Entra's device id (not the object id), as tokens name it in their `deviceid` claim.
@@ -44,17 +46,31 @@ type Device struct {
 	// Keys are the keys that the device has registered; none if the directory does not know them.
 	Keys []Key `json:"keys,omitempty"`
 
-	// complete says of which kinds of key the directory lists every one, so that another is not the device's own.
-	complete kinds
+	// complete says of which KeyKinds of key the directory lists every one, so that another is not the device's own.
+	complete KeyKinds
 }
 
-// kinds is a set of kinds of key.
-type kinds uint8
+// KeyKinds is a set of kinds of key.
+type KeyKinds uint8
 
+// The kinds of key.
 const (
-	signingKeys  kinds = 1 << iota // those named by their thumbprint
-	certificates                   // those named by their certificate
+	// SigningKeys are those named by their thumbprint.
+	SigningKeys KeyKinds = 1 << iota
+	// Certificates are those named by their certificate.
+	Certificates
 )
+
+// WithKeys returns a copy of the device that has these keys and no others. Complete says of which kinds they are all that
+// the device has, so that another key is not its own; of a kind that some of the keys are, they always are all. It fails
+// if they are more than [MaxKeys].
+func (d Device) WithKeys(keys []Key, complete KeyKinds) (*Device, error) {
+	if len(keys) > MaxKeys {
+		return nil, fmt.Errorf("%d keys, expected at most %d", len(keys), MaxKeys)
+	}
+	d.Keys, d.complete = keys, complete
+	return &d, nil
+}
 
 // Key is a key that a device has registered.
 type Key struct {

@@ -183,7 +183,7 @@ func (f *file) holder(proved *Evidence) *Device {
 	}
 	for _, name := range proved.certificateNames() {
 		if d := keys[name]; d != nil {
-			if ok, _ := d.own(proved, certificates); ok { // a hash of the public key alone is not enough
+			if ok, _ := d.own(proved, Certificates); ok { // a hash of the public key alone is not enough
 				return d
 			}
 		}

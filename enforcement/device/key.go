@@ -99,12 +99,12 @@ func (k *Key) names() []string {
 }
 
 // kind is how a proof can be held against the key.
-func (k *Key) kind() (kind kinds) {
+func (k *Key) kind() (kind KeyKinds) {
 	if k.Thumbprint != "" {
-		kind |= signingKeys
+		kind |= SigningKeys
 	}
 	if k.Certificate != "" || k.CertificateSHA1 != "" {
-		kind |= certificates
+		kind |= Certificates
 	}
 	return kind
 }
@@ -124,7 +124,7 @@ func (e *Evidence) none() bool { return e.Thumbprint == nil && e.CertificateHash
 
 // own finds the device's key for each thing that was proved. It reports whether the directory rules one of them out, and
 // whether all of them are known to be hardware-backed.
-func (d *Device) own(e *Evidence, complete kinds) (ok, hardware bool) {
+func (d *Device) own(e *Evidence, complete KeyKinds) (ok, hardware bool) {
 	complete |= d.complete
 	for i := range d.Keys {
 		complete |= d.Keys[i].kind() // where some of a kind are listed, all are
@@ -132,12 +132,12 @@ func (d *Device) own(e *Evidence, complete kinds) (ok, hardware bool) {
 	ok, hardware = true, !e.none()
 	if e.Thumbprint != nil {
 		i := slices.IndexFunc(d.Keys, e.isThumbprint)
-		ok = i >= 0 || complete&signingKeys == 0
+		ok = i >= 0 || complete&SigningKeys == 0
 		hardware = i >= 0 && d.Keys[i].HardwareBacked
 	}
 	if e.CertificateHash != nil {
 		i := slices.IndexFunc(d.Keys, e.isCertificate)
-		ok = ok && (i >= 0 || complete&certificates == 0)
+		ok = ok && (i >= 0 || complete&Certificates == 0)
 		hardware = hardware && i >= 0 && d.Keys[i].HardwareBacked
 	}
 	return ok, hardware

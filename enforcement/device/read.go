@@ -159,10 +159,10 @@ func (d *Device) set(name string, value jose.Value) (known bool, err error) {
 	case "registeredOwners":
 		d.RegisteredOwners, err = readOwners(value)
 	case "keys":
-		d.complete |= signingKeys | certificates
+		d.complete |= SigningKeys | Certificates
 		err = d.readKeys(value)
 	case "alternativeSecurityIds":
-		d.complete |= certificates
+		d.complete |= Certificates
 		err = d.readAlternativeSecurityIDs(value)
 	default:
 		return false, nil

@@ -43,14 +43,14 @@ func TestAnExportOfGraphIsReadVerbatim(t *testing.T) {
 		PhysicalIDs:         []string{"[USER-GID]:7a8f9b", "[GID]:g:6825"},
 		ExtensionAttributes: map[string]string{"extensionAttribute1": "pilot"},
 		RegisteredOwners:    []string{"87d349ed-44d7-43e1-9a83-5f2406dee5bd", "alice@contoso.example"},
-		complete:            certificates,
+		complete:            Certificates,
 	}, {
 		ID: "d2", OperatingSystem: "Windows", TrustType: "Workplace", AccountEnabled: no(),
 		Keys: []Key{
 			{Thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", HardwareBacked: true},
 			{Certificate: "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"},
 		},
-		complete: signingKeys | certificates,
+		complete: SigningKeys | Certificates,
 	}}
 	if !reflect.DeepEqual(got, want) {
 		for i := range got {
@@ -81,9 +81,9 @@ func TestOneDeviceAnArrayAndAWrapperAreTheSame(t *testing.T) {
 
 // An empty list says that there are no keys; none says nothing.
 func TestNoKeysAndNoWordOfKeysAreTwoThings(t *testing.T) {
-	for document, want := range map[string]kinds{
-		`{"deviceId":"d"}`: 0, `{"deviceId":"d","keys":null}`: 0, `{"deviceId":"d","keys":[]}`: signingKeys | certificates,
-		`{"deviceId":"d","alternativeSecurityIds":[]}`: certificates,
+	for document, want := range map[string]KeyKinds{
+		`{"deviceId":"d"}`: 0, `{"deviceId":"d","keys":null}`: 0, `{"deviceId":"d","keys":[]}`: SigningKeys | Certificates,
+		`{"deviceId":"d","alternativeSecurityIds":[]}`: Certificates,
 	} {
 		if got := parse(t, document)[0]; got.complete != want || len(got.Keys) != 0 {
 			t.Errorf("%s: %v, %v", document, got.complete, got.Keys)
