@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tokenprotection/caddy-token-protection/enforcement/octet"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 )
 
@@ -79,22 +80,11 @@ func authScheme(name string) AuthScheme {
 // isToken68 is RFC 9110, section 11.2.
 func isToken68(s string) bool {
 	body := strings.TrimRight(s, "=")
-	for i := range len(body) {
-		if !token68[body[i]] {
-			return false
-		}
-	}
-	return body != ""
+	return body != "" && token68.HasAll(body)
 }
 
-// token68 marks the characters of a token68 but its padding.
-var token68 = func() (table [256]bool) {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
-	for i := range len(alphabet) {
-		table[alphabet[i]] = true
-	}
-	return table
-}()
+// token68 are the characters of a token68 but its padding.
+var token68 = octet.SetOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 
 // queryCarriesToken finds an access_token parameter (RFC 6750, section 2.3).
 // It could not be proven, and a backend might prefer it to the token that was

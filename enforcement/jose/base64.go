@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/octet"
 )
 
 // encoding is base64url without padding that also refuses stray bits after the last octet: with them one signature would
@@ -42,24 +44,5 @@ func octets(s string) []byte {
 	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
 
-// inAlphabet says whether the segment has only characters of the base64url alphabet. RFC 4648, section 5.
-func inAlphabet(segment string) bool {
-	for i := range len(segment) {
-		if outside[segment[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-// outside marks the octets that are not in the base64url alphabet.
-var outside = func() (table [256]bool) {
-	for c := range table {
-		table[c] = true
-	}
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	for i := range len(alphabet) {
-		table[alphabet[i]] = false
-	}
-	return table
-}()
+// alphabet is that of base64url. RFC 4648, section 5.
+var alphabet = octet.SetOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")

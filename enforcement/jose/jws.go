@@ -46,7 +46,7 @@ func Split(token string, limit int) (Compact, error) {
 		if part == "" {
 			return Compact{}, fmt.Errorf("%w: empty part", ErrCompact)
 		}
-		if !inAlphabet(part) {
+		if !alphabet.HasAll(part) {
 			return Compact{}, fmt.Errorf("%w: character outside of the base64url alphabet", ErrCompact)
 		}
 	}

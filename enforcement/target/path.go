@@ -48,13 +48,13 @@ func decode(escaped string) (string, bool) {
 	for i := 0; i < len(escaped); i++ {
 		c, encoded := escaped[i], false
 		if c == '%' {
-			if i+2 >= len(escaped) || !hexBytes[escaped[i+1]] || !hexBytes[escaped[i+2]] {
+			if i+2 >= len(escaped) || !hexBytes.Has(escaped[i+1]) || !hexBytes.Has(escaped[i+2]) {
 				return "", false
 			}
 			c, encoded = unhex(escaped[i+1])<<4|unhex(escaped[i+2]), true
 			i += 2
 		}
-		if ambiguousBytes[c] || encoded && c == '/' {
+		if ambiguousBytes.Has(c) || encoded && c == '/' {
 			return "", false
 		}
 		if decoded != nil {

@@ -98,7 +98,7 @@ func normalHost(scheme, host string) (string, error) {
 		return "", errUserinfo
 	}
 	name, port, wellFormed := splitHost(host)
-	if !wellFormed || !digitBytes.holds(port) || len(port) > 5 {
+	if !wellFormed || !digitBytes.HasAll(port) || len(port) > 5 {
 		return "", errHost
 	}
 	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
@@ -112,10 +112,10 @@ func normalHost(scheme, host string) (string, error) {
 func splitHost(host string) (name, port string, ok bool) {
 	if !strings.HasPrefix(host, "[") {
 		name, port, _ = strings.Cut(host, ":")
-		return name, port, name != "" && hostBytes.holds(name)
+		return name, port, name != "" && hostBytes.HasAll(name)
 	}
 	end := strings.IndexByte(host, ']') + 1
-	if end < len("[::]") || !addressBytes.holds(host[1:end-1]) {
+	if end < len("[::]") || !addressBytes.HasAll(host[1:end-1]) {
 		return "", "", false
 	}
 	name, port = host[:end], host[end:]
@@ -144,7 +144,7 @@ func decodeUnreserved(path string) (string, error) {
 		switch c := path[i]; {
 		case c == '%':
 			return rewriteEscapes(path)
-		case !pathBytes[c]:
+		case !pathBytes.Has(c):
 			return "", errCharacter
 		}
 	}
@@ -156,16 +156,16 @@ func rewriteEscapes(path string) (string, error) {
 	for i := 0; i < len(path); i++ {
 		c := path[i]
 		if c != '%' {
-			if !pathBytes[c] {
+			if !pathBytes.Has(c) {
 				return "", errCharacter
 			}
 			out = append(out, c)
 			continue
 		}
-		if i+2 >= len(path) || !hexBytes[path[i+1]] || !hexBytes[path[i+2]] {
+		if i+2 >= len(path) || !hexBytes.Has(path[i+1]) || !hexBytes.Has(path[i+2]) {
 			return "", errEscape
 		}
-		if c = unhex(path[i+1])<<4 | unhex(path[i+2]); unreservedBytes[c] {
+		if c = unhex(path[i+1])<<4 | unhex(path[i+2]); unreservedBytes.Has(c) {
 			out = append(out, c)
 		} else {
 			out = append(out, '%', upperHex[c>>4], upperHex[c&15])
