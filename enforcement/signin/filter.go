@@ -55,7 +55,7 @@ func (f *Filter) Verdict(e *Entry) (v Verdict) {
 	for i := range e.ConditionalAccessPolicies {
 		row := &e.ConditionalAccessPolicies[i]
 		switch {
-		case !f.selectsPolicy(row) || !row.applied():
+		case !f.selectsPolicy(row) || row.Result == PolicyNotApplied || row.Result == PolicyReportOnlyNotApplied || !row.AboutTokenProtection():
 		case slices.ContainsFunc(row.SessionControlsNotSatisfied, isTokenProtection):
 			v.Block = true
 		default:
@@ -65,9 +65,9 @@ func (f *Filter) Verdict(e *Entry) (v Verdict) {
 	return v
 }
 
-func (row *PolicyRow) applied() bool {
-	return row.Result != PolicyNotApplied && row.Result != PolicyReportOnlyNotApplied &&
-		slices.ContainsFunc(row.EnforcedSessionControls, isTokenProtection)
+// AboutTokenProtection says whether the policy's session controls in force name token protection.
+func (row *PolicyRow) AboutTokenProtection() bool {
+	return slices.ContainsFunc(row.EnforcedSessionControls, isTokenProtection)
 }
 
 // Failed says whether some token protection policy, report-only ones included, was not satisfied.
