@@ -177,13 +177,14 @@ func TestGracePeriodShowsInTheRecord(t *testing.T) {
 	setup{issuer: newIssuer(t), app: policyBrowsers + "\nsign_in_log {\ninterval 0\n}", site: a.site("grace 1s\nuser {http.response.header.X-User}"),
 		options: "log sign_in {\n\t\toutput file " + log + "\n\t\tinclude token_protection.sign_in\n\t}"}.load(t)
 	b := signedIn(t, "ann")
+	unregistered := b.copied(http.MethodGet, "/mail", appCookie, linkCookie)
+	expectStatus(t, send(t, unregistered.Clone(t.Context())), http.StatusOK)
 	b.shows("/mail", "hello ann")
-	expectStatus(t, send(t, b.copied(http.MethodGet, "/mail", appCookie, linkCookie)), http.StatusOK)
 	until(t, "the grace period ends", func() bool {
-		return send(t, b.copied(http.MethodGet, "/mail", appCookie, linkCookie)).Code == http.StatusUnauthorized
+		return send(t, unregistered.Clone(t.Context())).Code == http.StatusUnauthorized
 	})
 	records := lines(t, log)
-	bound, graced, refused := decode[signin.Record](t, records[0]), decode[signin.Record](t, records[1]), decode[signin.Record](t, records[len(records)-1])
+	graced, bound, refused := decode[signin.Record](t, records[0]), decode[signin.Record](t, records[1]), decode[signin.Record](t, records[len(records)-1])
 	for rule, ok := range map[string]bool{
 		"bound":   bound.ProofScheme == "dbsc" && bound.TokenProtectionStatusDetails.SignInSessionStatus == signin.Bound && bound.UserID == "ann",
 		"graced":  graced.Decision == signin.Allow && graced.TokenProtectionStatusDetails.SignInSessionStatus == signin.Unbound && graced.Status.AdditionalDetails == "session_grace",

@@ -29,6 +29,7 @@ func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
 	if claims == nil {
 		if d.Session != nil && d.Session.User != "" {
 			context.Known, context.UserID, context.User = true, d.Session.User, d.Session.User
+			context.GroupsIndeterminate = true // the application names no groups
 		}
 		return context
 	}

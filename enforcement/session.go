@@ -27,7 +27,7 @@ func (e *Enforcer) verifySession(d *Decision, r *Request, now time.Time) reason.
 		return reason.None
 	case dbsc.Grace:
 		return reason.SessionGrace
-	case dbsc.Expired:
+	case dbsc.Expired, dbsc.Missing:
 		d.Confirmed = true
 		return reason.SessionExpired
 	case dbsc.Mismatched:

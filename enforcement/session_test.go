@@ -92,6 +92,14 @@ func (w *webApp) registered() *webApp {
 	return w
 }
 
+// used lets the application answer a bound request.
+func (w *webApp) used() *webApp {
+	r, header := w.browse(), http.Header{}
+	w.Sessions.Watch(header, r.HTTP, w.Sessions.Inspect(r.HTTP, w.now), "")
+	w.keep(header)
+	return w
+}
+
 // later lets time go by.
 func (w *webApp) later(life time.Duration) *webApp {
 	w.now = w.now.Add(life)
@@ -194,27 +202,34 @@ func TestPoliciesOnUsersOfSessions(t *testing.T) {
 		want         reason.Reason
 		passes       bool
 		wait, enroll bool
+		used         bool // a request of the session was bound
 	}{
-		"excluded":                          {enforced(excludeUser(annsName)), nil, reason.SessionUnproven, true, true, false},
-		"another is excluded":               {enforced(excludeUser("bob@contoso.example")), nil, reason.SessionUnproven, false, true, false},
-		"excluded, but who is it":           {enforced(excludeUser(annsName)), []string{appCookie}, reason.SessionUnproven, false, true, false},
-		"not included":                      {enforced(includeGroup), nil, reason.SessionUnproven, true, true, false},
-		"not included, but who is it":       {enforced(includeGroup), []string{appCookie}, reason.SessionUnproven, false, true, false},
-		"bound once, not included":          {enforced(includeGroup), nil, reason.SessionExpired, false, true, true},
-		"bound once, excluded":              {enforced(excludeUser(annsName)), nil, reason.SessionExpired, true, true, true},
-		"another platform":                  {enforced(onlyWindows), nil, reason.SessionUnproven, true, true, false},
-		"in its grace under another policy": {enforced(excludeUser("bob@contoso.example")), nil, reason.SessionGrace, true, false, false},
+		"excluded":                          {policies: enforced(excludeUser(annsName)), want: reason.SessionUnproven, passes: true, wait: true},
+		"another is excluded":               {policies: enforced(excludeUser("bob@contoso.example")), want: reason.SessionUnproven, wait: true},
+		"excluded, but who is it":           {policies: enforced(excludeUser(annsName)), cookies: []string{appCookie}, want: reason.SessionUnproven, wait: true},
+		"not included":                      {policies: enforced(includeUser("bob@contoso.example")), want: reason.SessionUnproven, passes: true, wait: true},
+		"not included, but who is it":       {policies: enforced(includeUser("bob@contoso.example")), cookies: []string{appCookie}, want: reason.SessionUnproven, wait: true},
+		"perhaps a member":                  {policies: enforced(includeGroup), want: reason.SessionUnproven, wait: true},
+		"bound once, not included":          {policies: enforced(includeUser("bob@contoso.example")), want: reason.SessionExpired, wait: true, enroll: true},
+		"used, not included":                {policies: enforced(includeUser("bob@contoso.example")), cookies: []string{appCookie, linkCookie}, want: reason.SessionExpired, wait: true, enroll: true, used: true},
+		"used, another platform":            {policies: enforced(onlyWindows), cookies: []string{appCookie, linkCookie}, want: reason.SessionExpired, enroll: true, used: true},
+		"bound once, excluded":              {policies: enforced(excludeUser(annsName)), want: reason.SessionExpired, passes: true, wait: true, enroll: true},
+		"another platform":                  {policies: enforced(onlyWindows), want: reason.SessionUnproven, passes: true, wait: true},
+		"in its grace under another policy": {policies: enforced(excludeUser("bob@contoso.example")), want: reason.SessionGrace, passes: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := signedIn(t, c.policies)
 			if c.enroll {
 				w.registered()
 			}
+			if c.used {
+				w.used()
+			}
 			if c.wait {
 				w.later(15 * time.Minute)
 			}
 			r := w.browse(c.cookies...)
-			if name == "another platform" {
+			if strings.Contains(name, "another platform") {
 				asLinux(r)
 			}
 			if d := w.Enforce(r); d.Allow != c.passes || d.Reason != c.want || d.Bound {
@@ -222,4 +237,8 @@ func TestPoliciesOnUsersOfSessions(t *testing.T) {
 			}
 		})
 	}
+}
+
+func includeUser(id string) func(*policy.Policy) {
+	return func(p *policy.Policy) { p.Conditions.Users.IncludeUsers = []string{id} }
 }

@@ -69,7 +69,7 @@ func (v *visit) opensPage() {
 // made the request that the page is the answer to.
 func (v *visit) refreshed() {
 	v.Helper()
-	if v.c.seen(dbsc.Refreshed) == 0 || v.c.seen(dbsc.Bound) == 0 || v.c.seen(dbsc.Grace)+v.c.seen(dbsc.Unproven)+v.c.seen(dbsc.Expired) > 0 {
+	if v.c.seen(dbsc.Refreshed) == 0 || v.c.seen(dbsc.Bound) == 0 || v.c.seen(dbsc.Grace)+v.c.seen(dbsc.Unproven)+v.c.seen(dbsc.Missing)+v.c.seen(dbsc.Expired) > 0 {
 		v.Fatalf("not refreshed and bound: %v", v.c.events())
 	}
 }
@@ -265,11 +265,11 @@ func beginsAnew(v *visit) {
 	v.signIn()
 	v.b.DeleteCookie(keyCookie, v.c.origin+dbsc.DefaultPath+"/refresh")
 	v.expire()
-	// At first within the grace period; once refused, by way of any request of
-	// the page's, it reaches the sign-in.
+	// Perhaps within the grace period at first; once refused, by way of any
+	// request of the page's, it reaches the sign-in.
 	if !chromium.Eventually(func() bool {
 		v.b.Navigate(v.c.origin + "/")
-		return v.b.Text() == "Who are you?" && v.c.seen(dbsc.Unproven) > 0
+		return v.b.Text() == "Who are you?" && v.c.seen(dbsc.Unproven)+v.c.seen(dbsc.Missing) > 0
 	}) {
 		v.Fatalf("not refused: %v", v.c.events())
 	}

@@ -13,8 +13,9 @@
 //
 //	__Host-tp-link    "this value of the application's cookie belongs to
 //	                  session S, signed in at T". Written in the same
-//	                  response as the application's own cookie, and only
-//	                  then, so that the two cannot disagree.
+//	                  response as the application's own cookie, so that
+//	                  the two cannot disagree, and once more with the first
+//	                  bound request: "and it owes proofs".
 //	__Secure-tp-key   "session S has this device key". Written empty at
 //	                  sign-in, and with the key when the browser registers;
 //	                  sent to our own endpoints only.
@@ -27,6 +28,11 @@
 // [Engine.Watch] follows what the application does to its cookie: sign-in
 // begins a session and offers registration, a new value is followed if the
 // request was proven, deletion ends the session.
+//
+// A session that was bound once cannot go back: copies of its cookies without
+// the bound one never pass for those of a browser that has no keys, which
+// policies may let off. A rotation in another request that is under way with
+// the first bound one may leave the link behind; its user signs in again.
 //
 // What must not happen twice, and sessions that have ended, are remembered in
 // a bounded memory per node, [Memory].

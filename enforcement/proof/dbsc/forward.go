@@ -48,7 +48,7 @@ func (e *Engine) Refuse(header http.Header, s State) {
 	switch s.Status {
 	case Expired:
 		set(header, boundCookie, "", "/", 0, sameSiteAbsent)
-	case Unproven, Mismatched, Ended:
+	case Unproven, Missing, Mismatched, Ended:
 		if s.Skipped { // it may have a session, and could not reach us
 			return
 		}

@@ -46,6 +46,7 @@ type link struct {
 	life     time.Duration // of the session, without a refresh
 	sameSite sameSite      // of our cookies, as the application's laxest
 	adopted  bool          // see Config.Adopt
+	keyed    bool          // a request of the session was bound, so that its browser has a key
 	cookies  []digest      // one for each of Config.SessionCookies
 	user     string        // as the application named the user at sign-in; may be empty
 }
@@ -59,6 +60,7 @@ const (
 
 	sameSiteBits = 3
 	adoptedBit   = 4
+	keyedBit     = 8
 )
 
 func appendLife(b []byte, life time.Duration) []byte {
@@ -69,21 +71,25 @@ func readLife(b []byte) time.Duration {
 	return time.Duration(binary.BigEndian.Uint32(b)) * time.Second
 }
 
-func flags(s sameSite, adopted bool) byte {
+func flags(s sameSite, adopted, keyed bool) byte {
+	b := byte(s)
 	if adopted {
-		return byte(s) | adoptedBit
+		b |= adoptedBit
 	}
-	return byte(s)
+	if keyed {
+		b |= keyedBit
+	}
+	return b
 }
 
-func readFlags(b byte) (s sameSite, adopted bool) {
-	return sameSite(b & sameSiteBits), b&adoptedBit != 0
+func readFlags(b byte) (s sameSite, adopted, keyed bool) {
+	return sameSite(b & sameSiteBits), b&adoptedBit != 0, b&keyedBit != 0
 }
 
 func (l *link) encode() []byte {
 	b := make([]byte, 0, linkSize+len(l.cookies)*len(digest{})+len(l.user))
 	b = appendLife(appendTime(append(b, l.session[:]...), l.signedIn), l.life)
-	b = append(b, flags(l.sameSite, l.adopted), byte(len(l.cookies)))
+	b = append(b, flags(l.sameSite, l.adopted, l.keyed), byte(len(l.cookies)))
 	for i := range l.cookies {
 		b = append(b, l.cookies[i][:]...)
 	}
@@ -97,7 +103,7 @@ func decodeLink(b []byte) (l link, ok bool) {
 	b = b[copy(l.session[:], b):]
 	l.signedIn, b = readTime(b), b[timeSize:]
 	l.life, b = readLife(b), b[lifeSize:]
-	l.sameSite, l.adopted = readFlags(b[0])
+	l.sameSite, l.adopted, l.keyed = readFlags(b[0])
 	l.cookies, b = make([]digest, b[1]), b[2:]
 	if len(b) < len(l.cookies)*len(digest{}) {
 		return link{}, false
@@ -161,7 +167,7 @@ func (h *holder) algorithm() jose.Algorithm {
 
 func (h *holder) encode() ([]byte, error) {
 	b := appendLife(appendTime(append(make([]byte, 0, holderSize), h.session[:]...), h.expires), h.life)
-	b = append(b, flags(h.sameSite, h.adopted))
+	b = append(b, flags(h.sameSite, h.adopted, false))
 	if h.key == nil {
 		return b, nil
 	}
@@ -180,7 +186,7 @@ func decodeHolder(b []byte) (h holder, ok bool) {
 	b = b[copy(h.session[:], b):]
 	h.expires, b = readTime(b), b[timeSize:]
 	h.life, b = readLife(b), b[lifeSize:]
-	h.sameSite, h.adopted = readFlags(b[0])
+	h.sameSite, h.adopted, _ = readFlags(b[0])
 	if b = b[1:]; len(b) == 0 {
 		return h, true
 	}

@@ -221,7 +221,7 @@ func TestUserNamedAtSignInIsKept(t *testing.T) {
 	}
 	s.now = s.now.Add(DefaultBoundLife)
 	b.get("/")
-	if s.wantStatus(Unproven); s.state.User != "alice@contoso.example" {
+	if s.wantStatus(Missing); s.state.User != "alice@contoso.example" {
 		t.Fatalf("user %q without proof: policies on users need it", s.state.User)
 	}
 }

@@ -27,6 +27,9 @@ const (
 	Unproven Status = "unproven"
 	// Expired: the proof is too old, and the browser did not renew it.
 	Expired Status = "expired"
+	// Missing: the session was bound before, and its proof did not come. A
+	// browser that can have a key cannot pass for one that cannot.
+	Missing Status = "missing"
 	// Mismatched: the proof belongs to another session, or the link to
 	// another value of the session cookie.
 	Mismatched Status = "mismatched"
@@ -103,7 +106,9 @@ func (e *Engine) inspect(s *State, origin string, now time.Time) Status {
 	case ok && p.session == l.session:
 		s.Binding = proof.Binding{Scheme: proof.DBSC, Key: p.key, IssuedAt: p.proved}
 		return Bound
-	case inGrace: // a bound cookie of the session before may still be there
+	case l.keyed && !ok:
+		return Missing
+	case inGrace && !l.keyed: // a bound cookie of the session before may still be there
 		return Grace
 	case ok:
 		return Mismatched

@@ -21,6 +21,9 @@ const (
 	Offered Event = "offered"
 	// Followed: the application changed its cookie in a proven request.
 	Followed Event = "followed"
+	// Keyed: the session's first bound request. Its link says from now on that
+	// a proof is owed, so that copies of it cannot go without.
+	Keyed Event = "keyed"
 	// SignedOut: the application deleted its cookie.
 	SignedOut Event = "signed_out"
 	// Ignored: the application changed its cookie in a request that proved
@@ -55,15 +58,18 @@ func (e *Engine) Watch(header http.Header, r *http.Request, s State, user string
 	case c.any && s.Status == Anonymous:
 		return e.offer(header, r, c, link{user: user}, now)
 	case c.any && s.Proven():
-		return e.follow(header, r, *s.link, c, user)
+		return e.follow(header, r, &s, *s.link, c, user)
 	case c.any && e.Adopt && s.link != nil:
 		adopted := *s.link
 		adopted.adopted = true
-		return e.follow(header, r, adopted, c, user)
+		return e.follow(header, r, &s, adopted, c, user)
 	case e.Adopt && !s.Proven() && c.left && s.link == nil && (c.any || isNavigation(r)):
 		return e.offer(header, r, c, link{user: user, adopted: true}, now)
 	case s.Proven() && user != "" && user != s.User: // the application named somebody later, or anew
-		return e.follow(header, r, *s.link, c, user)
+		return e.follow(header, r, &s, *s.link, c, user)
+	case s.Status == Bound && !s.link.keyed && !isShared(header):
+		e.follow(header, r, &s, *s.link, c, user)
+		return Keyed
 	}
 	return ignoredIf(c.any)
 }
@@ -103,8 +109,8 @@ func (e *Engine) offer(header http.Header, r *http.Request, c change, l link, no
 
 // follow links the changed cookies to the session that the request had. The
 // time of sign-in stays, and with it the end of the grace period.
-func (e *Engine) follow(header http.Header, r *http.Request, l link, c change, user string) Event {
-	l.cookies = c.cookies
+func (e *Engine) follow(header http.Header, r *http.Request, s *State, l link, c change, user string) Event {
+	l.cookies, l.keyed = c.cookies, l.keyed || s.Status == Bound
 	l.life, l.sameSite = max(l.life, c.life), max(l.sameSite, c.sameSite)
 	if user != "" {
 		l.user = user
@@ -160,6 +166,19 @@ func removeResponseFields(header http.Header) {
 	} else if len(kept) < len(header["Set-Cookie"]) {
 		header["Set-Cookie"] = kept
 	}
+}
+
+// isShared reports whether a cache may give the response to others: a cookie
+// of ours must not be in it.
+func isShared(header http.Header) bool {
+	for _, field := range header["Cache-Control"] {
+		for directive := range strings.SplitSeq(strings.ToLower(field), ",") {
+			if name, _, _ := strings.Cut(directive, "="); trim(name) == "public" || trim(name) == "s-maxage" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // isNavigation reports whether the browser is loading a page.

@@ -1,0 +1,81 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dbsc
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A copy of a session that was bound once cannot pass for one of a browser
+// that has no keys, not even in what is left of the grace period.
+func TestBoundSessionCannotGoWithoutItsProof(t *testing.T) {
+	s := newSite(t)
+	b := s.enrolled()
+	b.get("/")
+	if s.event != Keyed {
+		t.Fatalf("event %q", s.event)
+	}
+	b.get("/")
+	if s.wantStatus(Bound); s.event != Nothing {
+		t.Fatalf("event %q, the second time", s.event)
+	}
+	s.refused(b.thief("FedAuth", linkCookie).get("/").Code, Missing)
+	other := s.enrolled("FedAuth=mallory-1; Path=/")
+	thief := b.thief("FedAuth", linkCookie)
+	thief.cookies[boundCookie] = other.cookies[boundCookie]
+	s.refused(thief.get("/").Code, Mismatched)
+	s.setCookies = []string{"FedAuth=alice-2; Path=/"}
+	b.get("/") // rotation changes nothing about it
+	s.refused(b.thief("FedAuth", linkCookie).get("/").Code, Missing)
+}
+
+// Requests that were on their way when the browser registered are not refused.
+func TestRequestsDuringRegistrationAreInTheirGrace(t *testing.T) {
+	s := newSite(t)
+	b := s.enrolled()
+	late := b.thief("FedAuth", linkCookie)
+	b.get("/")
+	wantCode(t, late.get("/"), http.StatusOK)
+	s.wantStatus(Grace)
+}
+
+// A rotation in the very first bound request says so, too.
+func TestRotatingRequestMarksTheSession(t *testing.T) {
+	s := newSite(t)
+	b := s.enrolled()
+	s.setCookies = []string{"FedAuth=alice-2; Path=/"}
+	if b.get("/"); s.event != Followed {
+		t.Fatalf("event %q", s.event)
+	}
+	s.refused(b.thief("FedAuth", linkCookie).get("/").Code, Missing)
+}
+
+// What a cache may hand to others has no cookie of ours in it.
+func TestSharedResponseDoesNotMarkTheSession(t *testing.T) {
+	for control, shared := range map[string]bool{
+		"public, max-age=60": true, "max-age=1, S-MaxAge=60": true, "private": false, "no-store": false, "max-age=60": false, "x-public": false,
+	} {
+		s := newSite(t)
+		b := s.enrolled()
+		s.fields = http.Header{"Cache-Control": {control}}
+		w := b.get("/logo.png")
+		if got := strings.Contains(strings.Join(w.Header()["Set-Cookie"], ""), linkCookie); got == shared {
+			t.Errorf("Cache-Control %q: our cookie is in it: %v", control, got)
+		}
+	}
+}
+
+// A browser that lost its key is sent to sign in: it cannot renew anything.
+func TestSessionWhoseKeyIsLostLosesItsCookies(t *testing.T) {
+	s := newSite(t)
+	b := s.enrolled()
+	b.get("/")
+	delete(b.cookies, boundCookie)
+	wantCode(t, b.get("/"), http.StatusUnauthorized)
+	if len(b.cookies) > 0 {
+		t.Fatalf("cookies %v", b.cookies)
+	}
+}
