@@ -51,7 +51,9 @@ func TestDoctorExaminesARunningServer(t *testing.T) {
 	if err := json.Unmarshal([]byte(bad.stdout), &findings); err != nil {
 		t.Fatalf("%v\n%s", err, bad.stdout)
 	}
-	failed := func(f struct{ Check, Level, Hint string }) bool { return f.Check == "key set" && f.Level == "FAIL" && f.Hint != "" }
+	failed := func(f struct{ Check, Level, Hint string }) bool {
+		return f.Check == "key set" && f.Level == "FAIL" && f.Hint != ""
+	}
 	if bad.status != 1 || !slices.ContainsFunc(findings, failed) || !strings.Contains(bad.stderr, "1 check failed") {
 		t.Errorf("status %d\n%s%s", bad.status, bad.stdout, bad.stderr)
 	}
