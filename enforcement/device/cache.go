@@ -133,7 +133,7 @@ func (e entry) unanswered(config *CacheConfig, now time.Time) Answer {
 	return Answer{State: Found, Device: e.device, Stale: true}
 }
 
-func (c *cache) lookup(ctx context.Context, id string, now time.Time) Answer {
+func (c *cache) lookup(ctx context.Context, id string, patience time.Duration, now time.Time) Answer {
 	held := c.held(id)
 	if answer, ok := held.fresh(&c.config, now); ok {
 		return answer
@@ -141,7 +141,10 @@ func (c *cache) lookup(ctx context.Context, id string, now time.Time) Answer {
 	if !held.failed.IsZero() && now.Sub(held.failed) < RetryAfter {
 		return held.unanswered(&c.config, now)
 	}
-	return c.ask(ctx, id, now)
+	if patience <= 0 || patience > c.config.Timeout {
+		patience = c.config.Timeout
+	}
+	return c.ask(ctx, id, patience, now)
 }
 
 func (c *cache) held(id string) entry {
@@ -151,16 +154,16 @@ func (c *cache) held(id string) entry {
 	return held
 }
 
-// ask waits for an answer until ctx ends, or the time for one question is over. The question goes on without the request:
+// ask waits for an answer until ctx or its patience ends. The question goes on without the request:
 // others may wait for it.
-func (c *cache) ask(ctx context.Context, id string, now time.Time) Answer {
-	patience := time.NewTimer(c.config.Timeout)
-	defer patience.Stop()
+func (c *cache) ask(ctx context.Context, id string, patience time.Duration, now time.Time) Answer {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case result := <-c.flights.DoChan(id, func() (any, error) { return c.fly(id, now), nil }):
 		return result.Val.(Answer)
 	case <-ctx.Done():
-	case <-patience.C:
+	case <-timer.C:
 	}
 	return c.held(id).unanswered(&c.config, now)
 }
@@ -284,7 +287,7 @@ func (c *cache) renew() {
 		places <- struct{}{}
 		round.Go(func() {
 			defer func() { <-places }()
-			c.lookup(c.alive, id, now)
+			c.lookup(c.alive, id, 0, now)
 		})
 	}
 }

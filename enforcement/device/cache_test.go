@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 )
 
 var errDown = errors.New("the directory is down")
@@ -209,6 +211,23 @@ func TestAQuestionThatHangsEndsWithItsTime(t *testing.T) {
 		if a := d.Lookup(ctx, "d1", time.Now()); a.State != Unavailable || time.Since(start) != 0 {
 			t.Errorf("%+v after %v", a, time.Since(start))
 		}
+	})
+}
+
+// Where nothing is enforced a request must not wait long for what is only recorded; the answer comes in time for the next.
+func TestAnImpatientRequestLeavesItsAnswerToTheNext(t *testing.T) {
+	cached(t, CacheConfig{}, func(t *testing.T, s *playedSource, d *Directory) {
+		s.delay = time.Second
+		start := time.Now()
+		q := &Question{ID: "d1", User: alice, Proved: signedBy("a"), Patience: 100 * time.Millisecond}
+		if v := d.Judge(t.Context(), q, Demand{}, time.Now()); v.Known || v.Reason != reason.DirectoryUnavailable || time.Since(start) != q.Patience {
+			t.Errorf("%+v after %v", v, time.Since(start))
+		}
+		time.Sleep(time.Second)
+		if v := d.Judge(t.Context(), q, Demand{}, time.Now()); !v.Known || v.Reason != reason.None {
+			t.Errorf("%+v", v)
+		}
+		questions(t, s, 1)
 	})
 }
 

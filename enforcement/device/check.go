@@ -52,6 +52,8 @@ type Question struct {
 	Proved Evidence
 	// Hardware says that the issuer itself calls the key hardware-backed.
 	Hardware bool
+	// Patience is how long the request can wait for a directory elsewhere; 0 leaves that to the directory's own timeout.
+	Patience time.Duration
 }
 
 // Notes of a verdict, for the sign-in record.
@@ -64,6 +66,8 @@ const (
 
 // Verdict is what follows for the request.
 type Verdict struct {
+	// Known says that the directory answered: a Device of nil is then one that is not registered.
+	Known bool
 	// Reason is the first check that failed; none did if it is empty.
 	Reason reason.Reason
 	// Device is the device as far as it is known; nil else. It is set for a device that is refused, too.
@@ -81,7 +85,7 @@ func (d *Directory) Judge(ctx context.Context, q *Question, demand Demand, now t
 	holder := d.Holder(&q.Proved)
 	switch {
 	case q.ID != "":
-		answer = d.Lookup(ctx, q.ID, now)
+		answer = d.lookup(ctx, q.ID, q.Patience, now)
 	case holder != nil:
 		answer = Answer{State: Found, Device: holder}
 	default:
@@ -93,7 +97,7 @@ func (d *Directory) Judge(ctx context.Context, q *Question, demand Demand, now t
 // Check judges what a directory answered. Holder is the device that the proved key is registered for, nil if that is not
 // known. Each failure has its own reason, whose code follows from it (contract, "Answers"); the first decides.
 func Check(answer Answer, holder *Device, q *Question, demand Demand) Verdict {
-	v := Verdict{Device: answer.Device, Hardware: q.Hardware}
+	v := Verdict{Known: answer.State != Unavailable, Device: answer.Device, Hardware: q.Hardware}
 	switch answer.State {
 	case Unavailable:
 		if demand.Posture == BestEffort {

@@ -82,6 +82,11 @@ func (d *Directory) Destruct() error {
 // Lookup says what the directory knows of the device with this id at the time now. It waits for a directory elsewhere, at
 // most until ctx ends.
 func (d *Directory) Lookup(ctx context.Context, id string, now time.Time) Answer {
+	return d.lookup(ctx, id, 0, now)
+}
+
+// lookup is Lookup with patience of its own, unless that is 0.
+func (d *Directory) lookup(ctx context.Context, id string, patience time.Duration, now time.Time) Answer {
 	id = canonicalID(id)
 	if id == "" {
 		return Answer{State: NotFound}
@@ -89,7 +94,7 @@ func (d *Directory) Lookup(ctx context.Context, id string, now time.Time) Answer
 	if d.index != nil {
 		return d.index.lookup(id)
 	}
-	return d.cache.lookup(ctx, id, now)
+	return d.cache.lookup(ctx, id, patience, now)
 }
 
 // Holder returns the device that a proved key or certificate is registered for, nil if that is not known: only a file says
