@@ -6,6 +6,7 @@ package enforcement
 import (
 	"time"
 
+	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
@@ -41,6 +42,8 @@ type Decision struct {
 	// Binding is the proof. Its key is the confirmed one even where a later
 	// check failed.
 	Binding proof.Binding
+	// Device is what the device directory says of the device behind the request.
+	Device device.Verdict
 	// Session is what the application's session cookies prove; nil without any,
 	// and for a request with a token.
 	Session *dbsc.State
@@ -57,6 +60,7 @@ type Decision struct {
 	// Panicked says that the reason is an unexpected failure of our own.
 	Panicked bool
 
+	requirement   string // the name of the requirement that is not met
 	verified      *token.Verified
 	signed        *pop.SignedRequest // what the token came in, under SchemePoP
 	outcomes      [2]policy.Outcome  // backing for the common case

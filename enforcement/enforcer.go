@@ -33,6 +33,8 @@ type Config struct {
 	MTLS *mtls.Verifier
 	// Sessions judges the session cookies of a web application.
 	Sessions *dbsc.Engine
+	// Devices is what is asked about the device behind a request.
+	Devices Devices
 	// Log takes the sign-in records.
 	Log *signin.Aggregator
 	// Now is the clock; nil means time.Now.
@@ -92,6 +94,7 @@ func (e *Enforcer) Enforce(r *Request) (d *Decision) {
 		d.Allow, d.Anonymous = true, true
 		return d
 	}
+	e.judgeDevice(d, r, now)
 	e.judge(d, r)
 	if d.Allow && d.Reason.Curable() {
 		e.excuseNonce(d, r, now)
@@ -181,12 +184,14 @@ func (e *Enforcer) audience(r *Request) token.Audience {
 // and their proof spent, as if no policy were on.
 func (e *Enforcer) excuseNonce(d *Decision, r *Request, now time.Time) {
 	d.Reason = e.prove(d, r, true, now)
+	e.judgeDevice(d, r, now)
 	e.judge(d, r)
 }
 
 // judge evaluates the policies and decides.
 func (e *Enforcer) judge(d *Decision, r *Request) {
 	context := e.context(d, r)
+	d.describeDevice(&context)
 	d.Outcomes = e.Policies.Evaluate(d.outcomes[:0], &context)
 	if d.Reason.Curable() {
 		excuse(d.Outcomes)

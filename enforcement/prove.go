@@ -150,12 +150,10 @@ func (e *Enforcer) advise(d *Decision, now time.Time) {
 		d.Nonce = e.memory(d.Credential.Scheme == SchemePoP).Nonce(now)
 	case reason.KeySetUnavailable:
 		d.RetryAfter = token.FetchPause
-	case reason.IntrospectionUnavailable, reason.BodiesHeld:
+	case reason.IntrospectionUnavailable, reason.BodiesHeld, reason.DirectoryUnavailable, reason.ReplayUnavailable:
 		d.RetryAfter = retrySoon
 	case reason.ReplayQuota:
 		d.RetryAfter = e.memory(d.Binding.Scheme == proof.PoP).Replay.Retention()
-	case reason.ReplayUnavailable:
-		d.RetryAfter = retrySoon
 	}
 }
 

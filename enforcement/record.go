@@ -101,6 +101,7 @@ func (e *Enforcer) signIn(d *Decision, r *Request, kind *signin.Kind, now time.T
 			record.UserType = signin.Guest
 		}
 	}
+	d.recordDevice(&record)
 	return record
 }
 

@@ -65,7 +65,9 @@ func (l *listReader) document(document []byte) error {
 	if err := jose.ScanObject(document, func(name string, value jose.Value) error {
 		wrapped = wrapped || name == "value" && value.Kind == jose.Array
 		return nil
-	}); err != nil {
+	}); errors.Is(err, jose.ErrNotObject) {
+		return errors.New(`expected a JSON object with a device, an array of devices, or {"value": [...]}`)
+	} else if err != nil {
 		return err
 	}
 	if !wrapped {
