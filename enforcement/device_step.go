@@ -114,6 +114,7 @@ func (e *Enforcer) checkRequirements(d *Decision, r *Request) reason.Reason {
 // describeDevice tells policies what is known of the device.
 func (d *Decision) describeDevice(context *policy.Context) {
 	context.HardwareKey = context.HardwareKey || d.Device.Hardware
+	context.DeviceKnown, context.Device = d.Device.Known, d.Device.Device
 	if d.Device.Device == nil {
 		return
 	}
