@@ -23,7 +23,7 @@ func (p *Policy) UnmarshalJSON(document []byte) error {
 
 // read does what UnmarshalJSON does; name is what errors call the policy.
 func (p *Policy) read(document []byte, name string) error {
-	r := reader{fail: func(member, problem string) error {
+	r := reader{subject: "policy", fail: func(member, problem string) error {
 		return &MemberError{Policy: name, Member: member, Problem: problem}
 	}}
 	if !utf8.Valid(document) {
@@ -78,6 +78,8 @@ func (p *Policy) dropEmpty() {
 
 // reader walks a document along a shape and collects what is wrong.
 type reader struct {
+	// subject is what the document describes.
+	subject string
 	// fail makes an error of what is wrong with a member.
 	fail     func(member, problem string) error
 	problems []error
@@ -85,7 +87,7 @@ type reader struct {
 
 func (r *reader) problem(path, format string, args ...any) {
 	if path == "" {
-		path = "(policy)"
+		path = "(" + r.subject + ")"
 	}
 	r.problems = append(r.problems, r.fail(path, fmt.Sprintf(format, args...)))
 }
@@ -127,7 +129,7 @@ func (r *reader) member(at string, m member, members shape) {
 			}
 		}
 		if !isEmpty(m.value, maxEmptyDepth) {
-			r.problem(at, "unknown member; it might change what the policy means")
+			r.problem(at, "unknown member; it might change what the %s means", r.subject)
 		}
 		return
 	}

@@ -80,13 +80,18 @@ func plainJSON(text []byte) ([]byte, error) {
 	}
 	var value json.RawMessage
 	if err := json.Unmarshal(text, &value); err != nil {
-		var wrong *json.SyntaxError
-		if errors.As(err, &wrong) {
-			return nil, placed(text, int(wrong.Offset)-1, wrong.Error())
-		}
-		return nil, err
+		return nil, syntaxError(text, err)
 	}
 	return text, nil
+}
+
+// syntaxError adds the place to an error of the JSON package.
+func syntaxError(text []byte, err error) error {
+	var wrong *json.SyntaxError
+	if errors.As(err, &wrong) {
+		return placed(text, int(wrong.Offset)-1, wrong.Error())
+	}
+	return err
 }
 
 // placed returns an error with the line and the column of an offset.

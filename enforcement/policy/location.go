@@ -79,6 +79,9 @@ func (s *Set) whereabouts(c *Context) (w whereabouts) {
 	return w
 }
 
+// everywhere says whether the condition holds for every address.
+func (n *networks) everywhere() bool { return n.all && n.exclude == locationSet{} }
+
 // match says whether the condition holds. What is not known is in scope.
 func (n *networks) match(w *whereabouts) bool {
 	switch {

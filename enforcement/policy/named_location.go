@@ -69,8 +69,8 @@ var locationShape = shape{
 // UnmarshalJSON reads one location in Graph's shape, as strictly as Policy.UnmarshalJSON reads a policy.
 func (l *NamedLocation) UnmarshalJSON(document []byte) error {
 	name := nameIn(document)
-	r := reader{fail: func(member, problem string) error {
-		return &LocationError{Location: name, Member: strings.Replace(member, "(policy)", "(location)", 1), Problem: problem}
+	r := reader{subject: "location", fail: func(member, problem string) error {
+		return &LocationError{Location: name, Member: member, Problem: problem}
 	}}
 	if !utf8.Valid(document) {
 		r.problem("", "is not valid UTF-8")

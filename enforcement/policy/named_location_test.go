@@ -56,7 +56,7 @@ func TestNamedLocationsAreReadStrictly(t *testing.T) {
 		`{"displayName": "A", "countriesAndRegions": ["DE"]}`:                          `named location "A": countriesAndRegions: not supported yet`,
 		`{"displayName": "A", "IsTrusted": true}`:                                      `named location "A": IsTrusted: must be written "isTrusted"`,
 		`{"displayName": "A", "displayName": "A"}`:                                     `named location "A": displayName: is given twice`,
-		`{"displayName": "A", "ipRanges": [{"cidrAddress": "::/0", "except": "::1"}]}`: `named location "A": ipRanges[0].except: unknown member; it might change what the policy means`,
+		`{"displayName": "A", "ipRanges": [{"cidrAddress": "::/0", "except": "::1"}]}`: `named location "A": ipRanges[0].except: unknown member; it might change what the location means`,
 		`[]`: `named location "?": (location): must be an object`,
 		`{"displayName": "A", "ipRanges": ["::/0"]}`: `named location "A": ipRanges[0]: must be an object`,
 		`{"displayName": "A", "isTrusted": "yes"}`:   `named location "A": json: cannot unmarshal string into Go struct field plain.isTrusted of type bool`,

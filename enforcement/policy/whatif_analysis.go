@@ -1,0 +1,88 @@
+// Copyright 2026 The Caddy Token Protection Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "strings"
+
+// whatIf is a request under way.
+type whatIf struct {
+	set     *Set
+	request WhatIfRequest
+	context Context
+	who     subject
+}
+
+func (w *whatIf) result(i int, o *Outcome) WhatIfResult {
+	p := &w.set.source[i]
+	result := WhatIfResult{
+		ID: p.ID, DisplayName: p.DisplayName, State: p.State, Conditions: p.Conditions, SessionControls: p.SessionControls,
+		TokenProtection: p.TokenProtection,
+		PolicyApplies:   o.Result != NotEnabled && o.NotSatisfied == 0,
+		Result:          o.Result.String(), Enforced: o.Enforced,
+		MissingInformation: w.missing(i, o),
+	}
+	result.AnalysisReasons = reasons(o, len(result.MissingInformation) > 0)
+	return result
+}
+
+// reasons writes Graph's whatIfAnalysisReasons.
+func reasons(o *Outcome, unknown bool) string {
+	if o.Result == NotEnabled {
+		return reasonPolicyNotEnabled
+	}
+	var list []string
+	if unknown {
+		list = append(list, reasonNotEnough)
+	}
+	for _, r := range analysisReasons {
+		if o.NotSatisfied&r.condition != 0 {
+			list = append(list, r.reason)
+		}
+	}
+	if list == nil {
+		return reasonNotSet
+	}
+	return strings.Join(list, ",")
+}
+
+// missing names the members of the request that the i-th outcome rests on and that are not there. Where a condition that is
+// known does not match, nothing that is unknown matters.
+func (w *whatIf) missing(i int, o *Outcome) []string {
+	roles := w.missingRoles(i, o)
+	if o.Result == NotEnabled || o.NotSatisfied != 0 && !(roles && o.NotSatisfied == ConditionUsers) {
+		return nil
+	}
+	p, c := &w.set.policies[i], &w.context
+	var list []string
+	for _, fact := range []struct {
+		decides bool
+		member  string
+	}{
+		{o.Indeterminate, "signInIdentity.groups"},
+		{roles, "signInIdentity.roles"},
+		{c.Platform.bit() == unknown && p.platforms != everything, "signInConditions.devicePlatform"},
+		{c.ClientApp.bit() == unknown && p.clients != everything, "signInConditions.clientAppType"},
+		{!c.Address.IsValid() && p.locations != nil && !p.locations.everywhere(), "signInConditions.ipAddress"},
+		{!c.DeviceKnown && p.devices != nil, "signInConditions.deviceInfo"},
+	} {
+		if fact.decides {
+			list = append(list, fact.member)
+		}
+	}
+	return list
+}
+
+// missingRoles says whether the user's roles are unknown and would decide: they might include a user who is not included, or
+// exclude one who is.
+func (w *whatIf) missingRoles(i int, o *Outcome) bool {
+	u := &w.set.source[i].Conditions.Users
+	if w.request.SignInIdentity.Roles != nil {
+		return false
+	}
+	if o.NotSatisfied&ConditionUsers == 0 {
+		return len(u.ExcludeRoles) > 0
+	}
+	excluded, _ := w.set.policies[i].people.excludes(&w.who, &w.context)
+	return !excluded && len(u.IncludeRoles) > 0
+}
