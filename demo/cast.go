@@ -43,6 +43,7 @@ type cast struct {
 	dave      *certified // has a client certificate, and a token bound to it
 	daveThief *certified // has dave's token, but a certificate of his own
 	erin      *signer    // signs whole requests
+	frank     *webUser   // signs in with a browser
 
 	aliceUnbound, bobUnbound, breakGlass string // tokens for Exchange without confirmation
 }
@@ -76,6 +77,7 @@ func newCast(ctx context.Context, e Endpoints, httpClient *http.Client) (*cast, 
 	if c.erin, err = c.newSigner(ctx, "erin"); err != nil {
 		return nil, err
 	}
+	c.frank = c.newWebUser("frank")
 	for user, token := range map[string]*string{"alice": &c.aliceUnbound, "bob": &c.bobUnbound, "breakglass": &c.breakGlass} {
 		granted, err := client.RequestUnboundToken(ctx, c.tokenRequest(user, e.Exchange))
 		if err != nil {

@@ -28,6 +28,7 @@ const (
 //   - /mapi/emsmdb                  ?chunks=<n>&interval=<milliseconds> streams n chunks, then answers
 //     GET  /owa/                         a page
 //     GET  /owa/healthcheck.htm          for load balancers
+//     GET  /owa/auth/logon.aspx          a form, to sign in with a browser; see webmail
 //
 // Answers are JSON and show which headers reached the backend.
 func Exchange() http.Handler {
@@ -35,7 +36,7 @@ func Exchange() http.Handler {
 	mux.HandleFunc("/EWS/Exchange.asmx", serveEWS)
 	mux.HandleFunc("/Microsoft-Server-ActiveSync", serveActiveSync)
 	mux.HandleFunc("/mapi/emsmdb", serveMAPI)
-	mux.HandleFunc("GET /owa/", serveOWA)
+	(&webmail{users: make(map[string]User)}).register(mux)
 	mux.HandleFunc("GET /owa/healthcheck.htm", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "200 OK\n")
@@ -90,8 +91,12 @@ func serveMAPI(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(said)
 }
 
-func serveOWA(w http.ResponseWriter, r *http.Request) {
+// serveOWA names the user, if the request comes with a session.
+func serveOWA(w http.ResponseWriter, r *http.Request, user string) {
 	said := answerTo("exchange", r)
+	if user != "" {
+		said.Result = map[string]any{"mailbox": user}
+	}
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		writeJSON(w, http.StatusOK, said)
 		return

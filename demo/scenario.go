@@ -32,6 +32,9 @@ var (
 	anothersKey = expectation{http.StatusUnauthorized, "invalid_token", "1005"}
 	// badProof: any other failure of a proof, replay included.
 	badProof = expectation{http.StatusUnauthorized, "invalid_dpop_proof", "1005"}
+	// withoutBoundCookie: a session without the proof that it needs. There is no
+	// challenge: no retry with the same cookies could help.
+	withoutBoundCookie = expectation{http.StatusUnauthorized, "", "1008"}
 	// badSignedRequest: the same of a signed HTTP request.
 	badSignedRequest = expectation{http.StatusUnauthorized, "invalid_token", "1005"}
 )
@@ -58,6 +61,8 @@ func scenario() []step {
 
 		{"dave, device with a certificate", "GET /owa/", passes, withCertificate(dave, owa)},
 		{"erin, signs her requests", "GET /owa/", passes, signed(erin, owa)},
+		{"frank, browser (our DBSC client)", "sign-in form, then GET /owa/", passes, signsIn(frank)},
+		{"frank, browser (our DBSC client)", "GET /owa/", passes, reads(frank, owa)},
 
 		{"bob, outside the pilot, no binding", "GET /owa/", passes, withBearer(owa, func(c *cast) string { return c.bobUnbound })},
 		{"break-glass account, no binding", "GET /owa/", passes, withBearer(owa, func(c *cast) string { return c.breakGlass })},
@@ -71,6 +76,11 @@ func scenario() []step {
 		{"thief, dave's token", "GET /owa/, certificate of his own", anothersKey, withCertificate(daveThief, owa)},
 		{"thief, erin's signed request", "the same request again", badSignedRequest, replaySigned(erin, owa)},
 		{"thief, erin's token", "GET /owa/ as Bearer", withoutProof, withBearer(owa, func(c *cast) string { return c.erin.token })},
+		{"thief, frank's session cookie", "GET /owa/", withoutBoundCookie, withCookies(frank, owa, sessionCookie)},
+		{"thief, all cookies of frank's", "GET /owa/, the proof expired", withoutBoundCookie, later(withCookies(frank, owa))},
+		{"frank, browser (our DBSC client)", "GET /owa/, the proof renewed", passes, reads(frank, owa)},
+		{"frank, browser (our DBSC client)", "signs out", passes, signsOut(frank)},
+		{"thief, all cookies of frank's", "GET /owa/ after the sign-out", withoutBoundCookie, withCookies(frank, owa)},
 		{"nobody", "GET /owa/ without credentials", noCredential, anonymous(owa)},
 		{"load balancer", "GET /owa/healthcheck.htm (exempt)", passes, anonymous(exchange("/owa/healthcheck.htm"))},
 	}
@@ -83,6 +93,7 @@ func thief(c *cast) *device        { return c.thief }
 func dave(c *cast) *certified      { return c.dave }
 func daveThief(c *cast) *certified { return c.daveThief }
 func erin(c *cast) *signer         { return c.erin }
+func frank(c *cast) *webUser       { return c.frank }
 
 // stolenToken is the token of alice's device, without its key.
 func stolenToken(c *cast) string { return c.alice.tokens[c.Exchange] }

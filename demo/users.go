@@ -26,10 +26,11 @@ const (
 	roleGlobalAdministrator = "62e90394-69f5-4237-9190-012177145e10"
 )
 
-// Users are the demo's people: four of the pilot group with a device each (alice
-// and carol prove by DPoP, dave by a certificate, erin by signed requests), one
-// outside it, and the emergency account, which is a member of everything so that
-// only the policy's exclusion can spare it.
+// Users are the demo's people: five of the pilot group with a device each (alice
+// and carol prove by DPoP, dave by a certificate, erin by signed requests, frank
+// by his browser's device-bound session), one outside it, and the emergency
+// account, which is a member of everything so that only the policy's exclusion
+// can spare it.
 func Users() []User {
 	return []User{
 		{
@@ -51,6 +52,10 @@ func Users() []User {
 		{
 			Name: "erin", UPN: "erin@contoso.example", ID: "0b1f4c5e-2a61-4c6e-9d0a-6f3c1b7e5a05",
 			Groups: []string{"pilot"}, Roles: []string{roleUser}, Device: "d1a7c0de-0005-4e57-8b1e-3c5d9f2a7b05",
+		},
+		{
+			Name: "frank", UPN: "frank@contoso.example", ID: "0b1f4c5e-2a61-4c6e-9d0a-6f3c1b7e5a06",
+			Groups: []string{"pilot"}, Roles: []string{roleUser}, Device: "d1a7c0de-0006-4e57-8b1e-3c5d9f2a7b06",
 		},
 		{
 			Name: "breakglass", UPN: "breakglass@contoso.example", ID: "0b1f4c5e-2a61-4c6e-9d0a-6f3c1b7e5a09",

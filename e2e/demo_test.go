@@ -26,7 +26,7 @@ func TestDemoOncePlaysBothPhases(t *testing.T) {
 	}
 	at := 0
 	for _, text := range []string{
-		"state report_only", "alice", "thief", "Nothing was blocked", "reportOnlyFailure", "state on", "dave", "erin", "invalid_dpop_proof", "PctEnforceable", "alice@contoso.example",
+		"state report_only", "alice", "thief", "Nothing was blocked", "reportOnlyFailure", "state on", "dave", "erin", "frank", "invalid_dpop_proof", "frank's session cookie", "PctEnforceable", "alice@contoso.example",
 	} {
 		found := strings.Index(got.stdout[at:], text)
 		if found < 0 {
