@@ -182,3 +182,29 @@ func TestPageSaysWhatToDoAboutASession(t *testing.T) {
 		}
 	}
 }
+
+// A browser without keys whose user the policies let off is not locked out
+// when the application slides its cookie.
+func TestUserWhomPoliciesLetOffStaysKnown(t *testing.T) {
+	a := newWebApp(t)
+	setup{issuer: newIssuer(t), app: policyBrowsers, site: a.site("grace 1s\nuser {http.response.header.X-User}")}.load(t)
+	signIn := func(user string) *browser {
+		b := newBrowser(t)
+		b.Jar.SetCookies(dbscURL("register"), send(t, request("/signin?user="+user, "")).Result().Cookies())
+		return b
+	}
+	letOff, ann := signIn("break-glass"), signIn("ann")
+	until(t, "the grace period of both ends", func() bool {
+		return send(t, ann.copied(http.MethodGet, "/mail")).Code == http.StatusUnauthorized
+	})
+	for range 3 {
+		before := letOff.cookie(appCookie)
+		answer := send(t, letOff.copied(http.MethodGet, "/rotate"))
+		expectStatus(t, answer, http.StatusOK)
+		letOff.Jar.SetCookies(dbscURL("register"), answer.Result().Cookies())
+		if letOff.cookie(appCookie) == before {
+			t.Fatal("not rotated")
+		}
+	}
+	expectStatus(t, send(t, letOff.copied(http.MethodGet, "/mail")), http.StatusOK)
+}

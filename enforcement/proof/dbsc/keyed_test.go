@@ -79,3 +79,52 @@ func TestSessionWhoseKeyIsLostLosesItsCookies(t *testing.T) {
 		t.Fatalf("cookies %v", b.cookies)
 	}
 }
+
+// Somebody whom the policies let off, with a browser that has no keys, stays
+// known when the application slides his cookie, and gains nothing by it.
+func TestUserOfAnUnprovenSessionIsKnownAfterRotation(t *testing.T) {
+	s := newSite(t)
+	s.report = true
+	b := s.newBrowser()
+	s.user = "bob@contoso.example"
+	b.signIn("FedAuth=bob-1; Path=/")
+	s.now = s.now.Add(DefaultGrace)
+	for _, value := range []string{"bob-2", "bob-3"} {
+		s.setCookies = []string{"FedAuth=" + value + "; Path=/"}
+		if b.get("/"); s.event != Ignored {
+			t.Fatalf("event %q", s.event)
+		}
+		b.get("/")
+		if s.wantStatus(Unproven); s.state.User != "bob@contoso.example" {
+			t.Fatalf("user %q", s.state.User)
+		}
+	}
+	b.register()
+	b.get("/")
+	s.wantStatus(Unproven)
+}
+
+// What was set in a request that proved nothing is not bound, not even for
+// the session's own key.
+func TestRotationInAnUnprovenRequestIsNeverBound(t *testing.T) {
+	s := newSite(t)
+	s.report = true
+	b := s.newBrowser()
+	s.user = "alice@contoso.example"
+	b.signIn("FedAuth=alice-1; Path=/")
+	wantCode(t, b.register(), http.StatusOK)
+	for _, want := range []Status{Unproven, Missing} {
+		if want == Missing {
+			b.get("/") // bound
+		}
+		thief := b.thief()
+		s.now = s.now.Add(DefaultBoundLife)
+		s.setCookies = []string{"FedAuth=alice-2; Path=/"}
+		thief.get("/")
+		s.now = s.now.Add(-DefaultBoundLife) // as if he had the owner's next proof
+		for range 2 {
+			thief.get("/")
+			s.wantStatus(want)
+		}
+	}
+}

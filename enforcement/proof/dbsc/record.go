@@ -47,6 +47,7 @@ type link struct {
 	sameSite sameSite      // of our cookies, as the application's laxest
 	adopted  bool          // see Config.Adopt
 	keyed    bool          // a request of the session was bound, so that its browser has a key
+	loose    bool          // the cookies were set in a request that proved nothing: never bound
 	cookies  []digest      // one for each of Config.SessionCookies
 	user     string        // as the application named the user at sign-in; may be empty
 }
@@ -61,6 +62,7 @@ const (
 	sameSiteBits = 3
 	adoptedBit   = 4
 	keyedBit     = 8
+	looseBit     = 16
 )
 
 func appendLife(b []byte, life time.Duration) []byte {
@@ -71,25 +73,29 @@ func readLife(b []byte) time.Duration {
 	return time.Duration(binary.BigEndian.Uint32(b)) * time.Second
 }
 
-func flags(s sameSite, adopted, keyed bool) byte {
-	b := byte(s)
-	if adopted {
+func (l *link) flags() byte {
+	b := byte(l.sameSite)
+	if l.adopted {
 		b |= adoptedBit
 	}
-	if keyed {
+	if l.keyed {
 		b |= keyedBit
+	}
+	if l.loose {
+		b |= looseBit
 	}
 	return b
 }
 
-func readFlags(b byte) (s sameSite, adopted, keyed bool) {
-	return sameSite(b & sameSiteBits), b&adoptedBit != 0, b&keyedBit != 0
+func (l *link) setFlags(b byte) {
+	l.sameSite, l.adopted = sameSite(b&sameSiteBits), b&adoptedBit != 0
+	l.keyed, l.loose = b&keyedBit != 0, b&looseBit != 0
 }
 
 func (l *link) encode() []byte {
 	b := make([]byte, 0, linkSize+len(l.cookies)*len(digest{})+len(l.user))
 	b = appendLife(appendTime(append(b, l.session[:]...), l.signedIn), l.life)
-	b = append(b, flags(l.sameSite, l.adopted, l.keyed), byte(len(l.cookies)))
+	b = append(b, l.flags(), byte(len(l.cookies)))
 	for i := range l.cookies {
 		b = append(b, l.cookies[i][:]...)
 	}
@@ -103,7 +109,7 @@ func decodeLink(b []byte) (l link, ok bool) {
 	b = b[copy(l.session[:], b):]
 	l.signedIn, b = readTime(b), b[timeSize:]
 	l.life, b = readLife(b), b[lifeSize:]
-	l.sameSite, l.adopted, l.keyed = readFlags(b[0])
+	l.setFlags(b[0])
 	l.cookies, b = make([]digest, b[1]), b[2:]
 	if len(b) < len(l.cookies)*len(digest{}) {
 		return link{}, false
@@ -167,7 +173,8 @@ func (h *holder) algorithm() jose.Algorithm {
 
 func (h *holder) encode() ([]byte, error) {
 	b := appendLife(appendTime(append(make([]byte, 0, holderSize), h.session[:]...), h.expires), h.life)
-	b = append(b, flags(h.sameSite, h.adopted, false))
+	traits := link{sameSite: h.sameSite, adopted: h.adopted}
+	b = append(b, traits.flags())
 	if h.key == nil {
 		return b, nil
 	}
@@ -186,7 +193,9 @@ func decodeHolder(b []byte) (h holder, ok bool) {
 	b = b[copy(h.session[:], b):]
 	h.expires, b = readTime(b), b[timeSize:]
 	h.life, b = readLife(b), b[lifeSize:]
-	h.sameSite, h.adopted, _ = readFlags(b[0])
+	var traits link
+	traits.setFlags(b[0])
+	h.sameSite, h.adopted = traits.sameSite, traits.adopted
 	if b = b[1:]; len(b) == 0 {
 		return h, true
 	}

@@ -98,6 +98,12 @@ func (e *Engine) inspect(s *State, origin string, now time.Time) Status {
 		return Ended
 	}
 	s.link = &l
+	switch {
+	case l.loose && l.keyed:
+		return Missing
+	case l.loose:
+		return Unproven
+	}
 	p, ok := e.openPossession(s.cookies.bound, origin)
 	inGrace := within(l.signedIn, e.Grace, now)
 	switch {

@@ -27,7 +27,8 @@ const (
 	// SignedOut: the application deleted its cookie.
 	SignedOut Event = "signed_out"
 	// Ignored: the application changed its cookie in a request that proved
-	// nothing. The new value is not bound and cannot be registered.
+	// nothing. The new value is not bound and cannot be registered; it only
+	// keeps its user, if that is known.
 	Ignored Event = "ignored"
 	// Unreachable: the application signed somebody in, but its cookie is not
 	// sent to our endpoints, or the origin is not https: no browser can register.
@@ -61,8 +62,13 @@ func (e *Engine) Watch(header http.Header, r *http.Request, s State, user string
 		return e.follow(header, r, &s, *s.link, c, user)
 	case c.any && e.Adopt && s.link != nil:
 		adopted := *s.link
-		adopted.adopted = true
+		adopted.adopted, adopted.loose = true, false
 		return e.follow(header, r, &s, adopted, c, user)
+	case c.any && s.link != nil && s.User != "": // policies let this user off, and have to know him next time
+		loose := *s.link
+		loose.loose = true
+		e.follow(header, r, &s, loose, c, user)
+		return Ignored
 	case e.Adopt && !s.Proven() && c.left && s.link == nil && (c.any || isNavigation(r)):
 		return e.offer(header, r, c, link{user: user, adopted: true}, now)
 	case s.Proven() && user != "" && user != s.User: // the application named somebody later, or anew
