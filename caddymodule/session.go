@@ -132,6 +132,9 @@ func (h *Handler) provisionSessions(app *App) (*dbsc.Config, error) {
 	if config.Secrets, err = app.nonceSecrets(); err != nil {
 		return nil, err
 	}
+	if len(app.Proof.NonceSecret) == 0 {
+		h.logger.Warn("dbsc without nonce_secret: everybody has to sign in again after a restart, and other nodes know nobody", zap.String("resource", h.Resource))
+	}
 	memory, err := app.replaySet("dbsc "+h.Resource, config.Lifetime(), 0)
 	if err != nil {
 		return nil, err

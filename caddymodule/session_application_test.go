@@ -153,7 +153,7 @@ func TestCookieThatDoesNotReachOurEndpointsIsNamed(t *testing.T) {
 			t.Errorf("offered %q", offer)
 		}
 	}
-	if got := lines(t, log); len(got) != 1 || !strings.Contains(string(got[0]), "cannot be bound") {
+	if got := lines(t, log); len(got) != 2 || !strings.Contains(string(got[0]), "nonce_secret") || !strings.Contains(string(got[1]), "cannot be bound") {
 		t.Errorf("log %s", got)
 	}
 }
