@@ -81,12 +81,13 @@ func codeOf(reason string) int {
 	return code
 }
 
-// meaning says in words what a reason's code stands for. What is not told apart has none.
+// meaning says in words what a reason's code stands for, where the reason does not say so itself.
 func meaning(reason string) string {
-	if reason == others {
+	code := codeOf(reason)
+	if code == 0 {
 		return ""
 	}
-	return signin.Meaning(codeOf(reason))
+	return signin.Meaning(code)
 }
 
 // deviceState puts a device into one of the workbook's states, the strongest that is known.

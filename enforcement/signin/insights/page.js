@@ -32,7 +32,7 @@ const stamp = (ms) => (ms ? new Date(ms).toISOString().slice(0, 19).replace("T",
 // The query is the fragment, so that filters are links and the back button works.
 function readQuery() {
   const p = new URLSearchParams(location.hash.slice(1)), q = {};
-  for (const name of ["policy", "outcome", "range", "from", "to", "search", ...dimensions.map((d) => d.param)]) q[name] = (p.get(name) || "").trim();
+  for (const name of ["policy", "outcome", "range", "from", "to", "search", ...dimensions.map((d) => d.param)]) q[name] = p.get(name) || "";
   if (!OUTCOMES.includes(q.outcome)) q.outcome = "";
   if (!SPANS[q.range]) q.range = "";
   for (const name of ["from", "to"]) if (isNaN(Date.parse(q[name] + "Z"))) q[name] = "";
@@ -120,7 +120,7 @@ function drawChips(q) {
   if (time.length) chips.push(chip("Time: " + time.join(", "), {range: "", from: "", to: ""}));
   for (const d of dimensions) if (q[d.param]) chips.push(chip(d.title + ": " + q[d.param], {[d.param]: ""}));
   if (q.search) chips.push(chip("Search: " + q.search, {search: ""}));
-  show("chips", ...chips);
+  show("chips", ...(chips.length ? chips : [h("span", {class: "none"}, "No filter in force.")]));
 }
 function drawTiles(q, tiles) {
   show("tiles", ...LABELS.map((label, o) => h("li", null, h("a",
@@ -211,11 +211,11 @@ function drawVisits(q) {
   const span = (text) => h("span", null, text), small = (text) => h("small", null, text);
   const rows = fitting.slice(0, MOST_VISITS).map((v) => {
     const o = outcomeOf(lens, data.results[v.s]), [user, reason, device, platform, client, app, resource] = v.v, [address, deviceName, scheme, correlation] = v.r;
-    return h("tr", null, h("td", {class: "time"}, stamp(v.t)), h("th", {scope: "row"}, user), h("td", null, h("span", {class: "mark " + CLASSES[o]}, LABELS[o])),
-      h("td", null, span(reason), small(data.meanings[reason] || "")), h("td", null, span(app), small(resource)), h("td", null, span(device), small(deviceName)),
-      h("td", null, span(platform), small(client), small(scheme)), h("td", null, address), h("td", {class: "number"}, number(v.n)), h("td", {class: "id"}, correlation));
+    return h("tr", null, h("td", {class: "time"}, span(stamp(v.t)), small(plural(v.n, "request"))), h("th", {scope: "row"}, span(user), small(address)),
+      h("td", null, h("span", {class: "mark " + CLASSES[o]}, LABELS[o])), h("td", {class: "reason"}, span(reason), small(data.meanings[reason] || "")),
+      h("td", null, span(app), small(resource)), h("td", null, span(device), small(deviceName)), h("td", null, span(platform), small(client), small(scheme)), h("td", {class: "id"}, correlation));
   });
-  const heads = ["Time (UTC)", "User", "Outcome", "Reason", "Application and resource", "Device", "Client", "Address", "Requests", "Correlation id"];
+  const heads = ["Time (UTC)", "User and address", "Outcome", "Reason", "Application and resource", "Device", "Client", "Correlation id"];
   show("details", h("h2", {id: "details-title"}, "Sign-ins"), h("p", null, says + "."),
     rows.length ? h("div", {class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "details-title"}, h("table", {class: "cards"},
       h("thead", null, h("tr", null, ...heads.map((text) => h("th", {scope: "col"}, text)))), h("tbody", null, ...rows))) : null);

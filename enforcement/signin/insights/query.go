@@ -42,7 +42,7 @@ var spans = []struct {
 
 // parseQuery reads a query. What it does not know it takes for nothing asked.
 func parseQuery(values url.Values) (q query) {
-	get := func(name string) string { return signin.Clip(strings.TrimSpace(values.Get(name)), signin.MaxName) }
+	get := func(name string) string { return signin.Clip(values.Get(name), signin.MaxName) }
 	q.policy, q.search = get("policy"), get("search")
 	q.outcome = outcome(max(slices.Index(outcomeParams[:], get("outcome")), 0))
 	for _, s := range spans {

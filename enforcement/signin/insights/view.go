@@ -293,7 +293,7 @@ func (v *visit) row(o outcome) row {
 		Time: shownTime(v.time), User: v.values[byUser], App: v.values[byApp], Resource: v.values[byResource], Address: v.address,
 		Platform: v.values[byPlatform], Client: v.values[byClient], Device: v.values[byDevice], DeviceName: v.device,
 		Outcome: outcomeLabels[o], OutcomeClass: outcomeClasses[o], Reason: v.values[byReason], Meaning: meaning(v.values[byReason]),
-		Scheme: v.scheme, Requests: number(v.requests), Correlation: v.correlation,
+		Scheme: v.scheme, Requests: plural(v.requests, "request"), Correlation: v.correlation,
 	}
 }
 
