@@ -29,7 +29,7 @@ Tries, observes and operates token protection. The demo runs everything in one
 process and shows what devices and thieves get; keygen and proof let you be a
 device with curl; report sums up the sign-in log.`,
 		CobraFunc: func(command *cobra.Command) {
-			command.AddCommand(demoCommand(), reportCommand(), keygenCommand(), proofCommand(), healthCommand(), doctorCommand())
+			command.AddCommand(demoCommand(), reportCommand(), keygenCommand(), proofCommand(), healthCommand(), doctorCommand(), verifyCommand())
 		},
 	})
 }

@@ -160,6 +160,10 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		{"health", "url"},
 		{"health --url " + ill.URL, "503"},
 		{"health --url http://127.0.0.1:1/", "refused"},
+		{"doctor --config " + folder + "/none", "1 check failed"},
+		{"doctor surplus", "surplus"},
+		{"verify --config " + folder + "/none --request " + broken, "not an HTTP request"},
+		{"verify --config " + broken + " --request " + folder + "/none", "no such file"},
 		{"demo --nonsense", "nonsense"},
 		{"demo surplus", "surplus"},
 	} {
