@@ -42,7 +42,8 @@ func TestEveryReasonIsDocumented(t *testing.T) {
 func TestEveryWarningIsDocumented(t *testing.T) {
 	rules := []string{
 		string(policy.NoBreakGlass), string(policy.WholeOffice365), string(policy.ClientAppsNotConfigured), string(policy.BrowserWithoutDBSC),
-		string(policy.GuestsIncluded), string(policy.GuestKindsWidened), string(policy.PlatformGap),
+		string(policy.GuestsIncluded), string(policy.GuestKindsWidened), string(policy.PlatformGap), string(policy.LocationGap),
+		string(policy.NoTrustedLocation), string(policy.UnregisteredDeviceGap), string(policy.ChangeableDeviceAttributes), string(policy.ExpiredExclusion),
 	}
 	if missing := missingIn(t, "policies.md", rules); len(missing) > 0 {
 		t.Errorf("docs/policies.md does not have %v", missing)

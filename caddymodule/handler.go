@@ -281,6 +281,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if !decision.Exempt {
 		h.forward(r, decision)
 	}
+	defer h.opened(w, r, request.Address, decision).close()
 	return next.ServeHTTP(h.answering(w, r, decision), r)
 }
 

@@ -59,6 +59,7 @@ func newVerifier(c *configuration, resource string, at time.Time) (*verifier, er
 	if err := configured.Provision(ctx); err != nil {
 		return nil, errors.Join(err, v.close())
 	}
+	v.handler = configured.current.Load()
 	if err := v.adjust(); err != nil {
 		return nil, errors.Join(err, v.close())
 	}
@@ -85,7 +86,7 @@ func (v *verifier) adjust() error {
 	enforcer := v.handler.enforcer
 	enforcer.Now = func() time.Time { return v.at }
 	enforcer.Log = signin.New(signin.Config{Sink: func(r signin.Record) { v.record = &r }})
-	empty := func() (*enforcement.Replay, error) {
+	empty := func() (enforcement.Replay, error) {
 		return enforcement.NewReplay(1, 1, time.Hour, time.Minute, v.at.Add(-remembering))
 	}
 	unknownNonces := len(v.app.Proof.NonceSecret) == 0

@@ -92,14 +92,14 @@ var sessionChecks = []check{
 // directory are named here by their words.
 var deviceChecks = []check{
 	{"the device is known, enabled and its user's, and the key is its own", "Conditional Access", []reason.Reason{
-		"device_unknown", "device_disabled", "device_unsupported", "key_not_registered", "device_owner", "device_revoked", "key_revoked", "directory_unavailable",
+		"device_unknown", "device_disabled", "device_unsupported", "key_not_registered", "device_owner", "device_revoked", "device_withdrawn", "key_revoked", "directory_unavailable",
 	}},
 	{"system and client are new enough", "Conditional Access", []reason.Reason{"system_version", "client_version", "client_unsupported"}},
 	{"the key is hardware-backed, where a policy requires it", "Conditional Access", []reason.Reason{reason.HardwareKey}},
 }
 
 // spentCheck comes last of all.
-var spentCheck = check{"the proof was not spent before", "RFC 9449, section 11.1", []reason.Reason{reason.ProofReplayed, reason.ReplayQuota}}
+var spentCheck = check{"the proof was not spent before", "RFC 9449, section 11.1", []reason.Reason{reason.ProofReplayed, reason.ReplayQuota, reason.ReplayUnavailable}}
 
 // result is how a check ended.
 type result struct {
