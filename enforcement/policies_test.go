@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
@@ -82,6 +83,20 @@ func TestARefusalForWantOfTheProofShowsThatNoPolicyApplied(t *testing.T) {
 	if record := g.last(); !strings.Contains(record.ConditionalAccessPolicies, `"conditionsNotSatisfied":"devicePlatform"`) {
 		t.Error(record.ConditionalAccessPolicies)
 	}
+}
+
+// An exclusion holds to the end of its last day, by the enforcer's clock.
+func TestAnExclusionEnds(t *testing.T) {
+	until := func(day time.Time) func(*policy.Policy) {
+		return func(p *policy.Policy) {
+			excludeAnn(p)
+			p.TokenProtection.ExclusionExpiry = []policy.ExclusionExpiry{{User: "id-of-ann", Until: day.UTC().Format(time.DateOnly)}}
+		}
+	}
+	if d := newRig(t, enforced(until(noon))).allows(get("Bearer "+mint(unbound)), reason.TokenUnbound); !d.BreakGlass {
+		t.Error("excluded today, and not as break-glass")
+	}
+	newRig(t, enforced(until(noon.AddDate(0, 0, -1)))).blocks(get("Bearer "+mint(unbound)), reason.TokenUnbound)
 }
 
 // userOutside finds a user outside of the share in which the policy is enforced.

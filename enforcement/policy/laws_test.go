@@ -16,7 +16,7 @@ import (
 // This file checks Evaluate against a second implementation of the semantics, and against the laws that hold for every set of
 // policies.
 
-const rounds = 20000
+const rounds = 8000
 
 func TestEvaluateAgreesWithTheNaiveReading(t *testing.T) {
 	w := newWorld(1)
@@ -211,7 +211,7 @@ func TestDoubtNeverNarrowsAPolicy(t *testing.T) {
 func TestWhatIfTellsWhatWouldHappen(t *testing.T) {
 	w := newWorld(7)
 	decisions := map[string]int{}
-	for range rounds / 4 {
+	for range rounds / 2 {
 		policies, c := w.policies(), w.context()
 		c.Known, c.UserNameUnverified, c.GroupsIndeterminate, c.DeviceKnown = true, false, false, true
 		if c.Device == nil {

@@ -31,7 +31,8 @@ func TestAnOutcomeIsSmall(t *testing.T) {
 
 func TestRoomForOutcomesIsMadeAtOnce(t *testing.T) {
 	s, c := benchmarkSet(t, 100), ann()
-	if got := testing.AllocsPerRun(100, func() { s.Evaluate(nil, c) }); got != 1 {
+	// The race detector adds one; growing step by step would take eight.
+	if got := testing.AllocsPerRun(100, func() { s.Evaluate(nil, c) }); got > 2 {
 		t.Errorf("got %g allocations, want 1", got)
 	}
 }

@@ -34,10 +34,7 @@ func skipped(element []byte) SkippedPolicy {
 // asksForNothing says whether a policy certainly does not enable secureSignInSession. A misspelt member does not count as
 // absent: it is reported, and not skipped over.
 func asksForNothing(policy []byte) bool {
-	members, ok := split(policy)
-	if !ok {
-		return false
-	}
+	members, _ := split(policy)
 	for _, m := range members {
 		if !strings.EqualFold(m.name, "sessionControls") || isEmpty(m.value, maxEmptyDepth) {
 			continue

@@ -233,7 +233,7 @@ func checkDrawn(t *testing.T, seed uint64) bool {
 
 func TestDrawnRulesAgreeWithTheNaiveReading(t *testing.T) {
 	matched := 0
-	const rounds = 5000
+	const rounds = 2000
 	for seed := range uint64(rounds) {
 		if checkDrawn(t, seed) {
 			matched++
