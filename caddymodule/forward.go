@@ -16,8 +16,7 @@ import (
 // for is changed, and only for a token that was verified.
 func (h *Handler) forward(r *http.Request, decision *enforcement.Decision) {
 	if decision.Enforcing {
-		removeForged(r.Header, h.forged, h.enforcer.TrustedHeaders(r))
-		removeHostile(r.Header)
+		h.foreign.remove(r.Header, h.enforcer.TrustedHeaders(r))
 	}
 	if decision.Claims == nil {
 		return
@@ -62,38 +61,48 @@ func (m *MTLS) headers() (names []string) {
 	return names
 }
 
-// removeForged takes out headers that only a terminator may send, unless it did.
-func removeForged(header http.Header, names, trusted []string) {
-	for _, name := range names {
-		if !slices.Contains(trusted, name) {
-			delete(header, name)
-		}
+// hostileHeaders must never pass an enforcing resource: claims about early
+// data and token binding, and paths that some backends serve in place of the
+// request's own.
+var hostileHeaders = []string{"Early-Data", "X-Original-Url", "X-Rewrite-Url", "Sec-Token-Binding", "Sec-Provided-Token-Binding-Id"}
+
+// foreignHeaders are the canonical names of what clients may not send, with
+// whether a configured terminator may.
+type foreignHeaders map[string]bool
+
+func newForeignHeaders(ofTerminators []string) foreignHeaders {
+	f := make(foreignHeaders)
+	for _, name := range slices.Concat(certificateHeaders, ofTerminators) {
+		f[name] = true
 	}
+	for _, name := range hostileHeaders {
+		f[name] = false
+	}
+	return f
 }
 
-// removeHostile takes out what must never pass an enforcing resource: Entra's
-// primary refresh token and device credentials (no resource can verify those),
-// claims about early data, and upgrades to a protocol whose later requests
-// nobody would judge.
-func removeHostile(header http.Header) {
-	delete(header, "Early-Data")
-	delete(header, "X-Original-Url") // a path that some backends serve in place of the request's own
-	delete(header, "X-Rewrite-Url")
-	delete(header, "Sec-Token-Binding")
-	delete(header, "Sec-Provided-Token-Binding-Id")
-	for name := range header {
-		if isEntraCredential(name) {
+// remove takes out what must never pass an enforcing resource: the headers
+// above, unless they are trusted ones; Entra's primary refresh token and
+// device credentials, which no resource can verify; and upgrades to a protocol
+// whose later requests nobody would judge. It walks over the header once,
+// because a request has fewer headers than there are names to look for.
+func (f foreignHeaders) remove(header http.Header, trusted []string) {
+	for name, values := range header {
+		ofTerminator, foreign := f[name]
+		switch {
+		case foreign && !(ofTerminator && slices.Contains(trusted, name)), isEntraCredential(name):
 			delete(header, name)
-		}
-	}
-	for _, protocol := range header["Upgrade"] {
-		if strings.Contains(strings.ToLower(protocol), "h2c") {
-			delete(header, "Upgrade")
+		case name == "Upgrade" && slices.ContainsFunc(values, isCleartextHTTP2):
+			delete(header, name)
 			delete(header, "Http2-Settings")
-			break
 		}
 	}
 	removeEntraCookies(header)
+}
+
+// isCleartextHTTP2 matches h2c among the protocols of an Upgrade header.
+func isCleartextHTTP2(protocols string) bool {
+	return strings.Contains(strings.ToLower(protocols), "h2c")
 }
 
 // isEntraCredential matches x-ms-RefreshTokenCredential, with or without a

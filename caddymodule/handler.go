@@ -44,7 +44,7 @@ type guard struct {
 	current  *atomic.Pointer[Handler]
 	counters *counters
 	events   announcements
-	forged   []string // headers that only a configured terminator may send
+	foreign  foreignHeaders
 	now      func() time.Time
 
 	unreachable *sync.Once // that no browser can register has been logged
@@ -92,7 +92,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionEvents(ctx, app); err != nil {
 		return err
 	}
-	h.forged = slices.Concat(certificateHeaders, h.MTLS.headers())
+	h.foreign = newForeignHeaders(h.MTLS.headers())
 	h.metadata = h.newMetadata(app)
 	h.refusals = newRefusals(h.Realm, h.config, app.dpop.Algorithms)
 	ruled, err := h.ruledBy(app.rules.Load().set)
