@@ -43,6 +43,7 @@ type state struct {
 	asked     []*token.Introspection
 	dpop      *dpop.Verifier
 	rules     atomic.Pointer[rules]
+	devices   deviceState
 	signIns   *signin.Aggregator
 
 	policiesFile *livefile.File // nil without one
@@ -81,6 +82,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := a.provisionTokens(); err != nil {
+		return err
+	}
+	if err := a.provisionDevices(); err != nil {
 		return err
 	}
 	if err := a.provisionProofs(); err != nil {
@@ -304,6 +308,7 @@ func (a *App) Start() error {
 	for _, keys := range a.keySets {
 		keys.Start()
 	}
+	a.devices.start()
 	a.signIns.Start()
 	a.followPolicies()
 	live.enter(a)

@@ -27,7 +27,7 @@ type parser func(d *caddyfile.Dispenser) error
 // not supported yet or given twice is an error that names what is allowed;
 // names ending in "*" may be repeated. Those in missing are what the design
 // has and this version has not: nobody must believe it to be in force.
-func block(d *caddyfile.Dispenser, what string, parsers map[string]parser, missing ...string) error {
+func block(d *caddyfile.Dispenser, what string, parsers map[string]parser) error {
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
@@ -36,8 +36,6 @@ func block(d *caddyfile.Dispenser, what string, parsers map[string]parser, missi
 			parse = parsers[name]
 		}
 		switch {
-		case slices.Contains(missing, name):
-			return d.Errf("%s: %s is not supported yet; expected one of %s", what, name, allowed(parsers))
 		case parse == nil:
 			return d.Errf("%s: unknown sub-directive %q; expected one of %s", what, name, allowed(parsers))
 		case seen[name] && !repeatable:

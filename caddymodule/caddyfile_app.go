@@ -45,6 +45,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //			introspection <url> { ... }
 //			claim       <user|user_id|groups|roles|device|client|platform> <name>...
 //		}
+//		device_directory <file|http|ldap> <path or url> { ... }
+//		requirements <microsoft365> | file <path>
 //		policy <name> {
 //			id          <id>
 //			state       <off|report_only|on>
@@ -85,15 +87,17 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	err := block(d, "token_protection", map[string]parser{
-		"issuer*":         a.parseIssuer,
-		"policy*":         a.parsePolicy,
-		"named_location*": a.parseNamedLocation,
-		"policies_file":   inspected(text(&a.PoliciesFile, "a path"), a.inspectPolicies),
-		"proof":           a.parseProof,
-		"replay":          a.parseReplay,
-		"cache":           a.parseCache,
-		"sign_in_log":     a.parseSignInLog,
-	}, "device_directory")
+		"issuer*":          a.parseIssuer,
+		"device_directory": a.parseDeviceDirectory,
+		"requirements":     a.parseRequirements,
+		"policy*":          a.parsePolicy,
+		"named_location*":  a.parseNamedLocation,
+		"policies_file":    inspected(text(&a.PoliciesFile, "a path"), a.inspectPolicies),
+		"proof":            a.parseProof,
+		"replay":           a.parseReplay,
+		"cache":            a.parseCache,
+		"sign_in_log":      a.parseSignInLog,
+	})
 	if err != nil {
 		return err
 	}

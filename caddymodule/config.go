@@ -19,6 +19,14 @@ type App struct {
 	// The trusted issuers of access tokens. At least one is required.
 	Issuers []Issuer `json:"issuer,omitempty"`
 
+	// Who knows the devices that tokens name. Without it devices are not
+	// judged.
+	DeviceDirectory *DeviceDirectory `json:"device_directory,omitempty"`
+
+	// What devices and clients must be able to do. Without it nothing is
+	// required of them.
+	Requirements *Requirements `json:"requirements,omitempty"`
+
 	// The Conditional Access policies, in the shape of Microsoft Graph's
 	// `conditionalAccessPolicy`.
 	Policies []policy.Policy `json:"policy,omitempty"`

@@ -84,7 +84,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID, Audience: audience, HostAudience: ofHost,
 			Exempt: exempt, AllowAnonymous: h.Anonymous == anonymousAllow,
 		},
-		Tokens: app.tokens, Log: app.signIns,
+		Tokens: app.tokens, Log: app.signIns, Devices: app.enforcedDevices(),
 	}
 	if err := h.provisionSchemes(app); err != nil {
 		return err

@@ -64,7 +64,9 @@ func TestJSONMistakesAreNamed(t *testing.T) {
 	}{
 		{app: `{}`, says: "issuer: none is configured"},
 		{app: app(`"policies":[]`), says: `unknown field "policies"`},
-		{app: app(`"device_directory":{}`), says: `unknown field "device_directory"`},
+		{app: app(`"device_directory":{}`), says: `device_directory: "" is not known; expected one of file, http, ldap`},
+		{app: app(`"device_directory":{"source":"file","path":"x","url":"https://y"}`), says: "url: not for a directory in \"file\""},
+		{app: app(`"requirements":{}`), says: "requirements: expected either a profile or a file"},
 		{app: app(`"proof":{"age":1}`), says: `unknown field "age"`},
 		{app: app(`"replay":{"size":1}`), says: `unknown field "size"`},
 		{app: app(`"cache":{"keys":1}`), says: `unknown field "keys"`},

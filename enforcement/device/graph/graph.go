@@ -97,7 +97,7 @@ func New(config Config) (*Source, error) {
 func (c Config) checkAuthentication() error {
 	if c.TokenURL == "" {
 		if c.ClientID != "" || c.ClientSecret != "" || c.Scope != "" {
-			return errors.New("client_id, client_secret and scope need a token_url")
+			return errors.New("client_id, client_secret or scope without token_url; expected the URL that gives tokens for them")
 		}
 		return nil
 	}
@@ -109,7 +109,7 @@ func (c Config) checkAuthentication() error {
 		problems = append(problems, errors.New("bearer and token_url exclude each other; expected one of them"))
 	}
 	if c.ClientID == "" || c.ClientSecret == "" {
-		problems = append(problems, errors.New("token_url needs client_id and client_secret"))
+		problems = append(problems, errors.New("token_url without client_id or client_secret; expected all three"))
 	}
 	return errors.Join(problems...)
 }

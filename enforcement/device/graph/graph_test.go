@@ -319,15 +319,15 @@ func TestWhatCannotBeConfiguredIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 	for want, change := range map[string]func(*Config){
-		"url":           func(c *Config) { c.URL = "http://graph.example" },
-		"lookup":        func(c *Config) { c.Lookup = "guess" },
-		"token_url":     func(c *Config) { c.ClientID = "app" },
-		"client_id and": func(c *Config) { c.TokenURL = "https://login.example" },
-		"token_url: ":   func(c *Config) { c.TokenURL, c.ClientID, c.ClientSecret = "ftp://login.example", "a", "b" },
+		"url":               func(c *Config) { c.URL = "http://graph.example" },
+		"lookup":            func(c *Config) { c.Lookup = "guess" },
+		"token_url":         func(c *Config) { c.ClientID = "app" },
+		"without client_id": func(c *Config) { c.TokenURL = "https://login.example" },
+		"token_url: ":       func(c *Config) { c.TokenURL, c.ClientID, c.ClientSecret = "ftp://login.example", "a", "b" },
 		"exclude": func(c *Config) {
 			c.TokenURL, c.ClientID, c.ClientSecret, c.Bearer = "https://l.example", "a", "b", func() (string, error) { return "", nil }
 		},
-		"need a token_ur": func(c *Config) { c.Scope = "x" },
+		"or scope": func(c *Config) { c.Scope = "x" },
 	} {
 		config := good
 		change(&config)

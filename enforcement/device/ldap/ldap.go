@@ -53,7 +53,7 @@ func New(config Config) (*Source, error) {
 	problems = append(problems, err)
 	for _, name := range []struct{ member, dn string }{{"bind_dn", config.BindDN}, {"base_dn", config.BaseDN}, {"user_base_dn", config.UserBaseDN}} {
 		if _, err := client.ParseDN(name.dn); err != nil {
-			problems = append(problems, fmt.Errorf("%s: %q is not a distinguished name", name.member, name.dn))
+			problems = append(problems, fmt.Errorf("%s: %q is not a distinguished name; expected one such as DC=contoso,DC=example", name.member, name.dn))
 		}
 	}
 	if config.BaseDN == "" {
