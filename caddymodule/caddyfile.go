@@ -23,10 +23,9 @@ func init() {
 // parser reads one sub-directive; the dispenser stands at its name.
 type parser func(d *caddyfile.Dispenser) error
 
-// block reads a block whose sub-directives are known. One that is unknown,
-// not supported yet or given twice is an error that names what is allowed;
-// names ending in "*" may be repeated. Those in missing are what the design
-// has and this version has not: nobody must believe it to be in force.
+// block reads a block whose sub-directives are known. One that is unknown or
+// given twice is an error that names what is allowed;
+// names ending in "*" may be repeated.
 func block(d *caddyfile.Dispenser, what string, parsers map[string]parser) error {
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {

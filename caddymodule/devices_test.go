@@ -141,10 +141,10 @@ func TestARevocationOutlivesAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = list.Restore(entry) })
-	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusUnauthorized)
+	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusForbidden)
 	configured.app += "\nrequirements microsoft365"
 	configured.load(t)
-	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusUnauthorized)
+	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusForbidden)
 	if running(t).devices.revocations != list {
 		t.Error("another list")
 	}

@@ -281,7 +281,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	if !decision.Exempt {
 		h.forward(r, decision)
 	}
-	defer h.opened(w, r, request.Address, decision).close()
+	if decision.Bound {
+		open := h.opened(w, r, request.Address, decision, began)
+		defer open.close()
+		w = open
+	}
 	return next.ServeHTTP(h.answering(w, r, decision), r)
 }
 

@@ -4,69 +4,121 @@
 package caddymodule
 
 import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 )
 
-// patience is how long a request is open before it is watched. Most are over
-// by then, and cost no more than a timer; what was revoked meanwhile ends the
-// others when their watch begins.
-const patience = 500 * time.Millisecond
+const (
+	// patience is how long an answer may take before it is watched. What was
+	// revoked meanwhile ends it when its watch begins.
+	patience = 500 * time.Millisecond
+	// longUpload is how many octets a request may send without being watched
+	// from its beginning.
+	longUpload = 1 << 20
+	// piece is how much of a file is sent between two looks.
+	piece = 1 << 20
+)
+
+var errRevoked = errors.New("the device or its key was revoked")
 
 // open is an allowed request whose answer goes on: a download, an event
-// stream, a WebSocket. It is cut when its device or key is revoked.
+// stream, a WebSocket. When its device or key is revoked, nothing more is
+// written to the client nor read from it. Most requests are over before they
+// are watched, and pay for this value and nothing more.
 type open struct {
-	timer    *time.Timer
+	caddyhttp.ResponseWriterWrapper
 	handler  *Handler
-	w        http.ResponseWriter
 	r        *http.Request
 	decision *enforcement.Decision
 	facts    enforcement.Opened
+	began    time.Time
+	watched  bool
+	ended    atomic.Bool
 
-	mu   sync.Mutex
-	over bool // the response writer belongs to somebody else
+	mu       sync.Mutex
+	over     bool     // the response writer belongs to somebody else
+	upgraded net.Conn // what the client was given instead of a response
 }
 
-// opens are those that were over before they were watched.
-var opens = sync.Pool{New: func() any {
-	o := new(open)
-	o.timer = time.AfterFunc(time.Hour, o.watch)
-	o.timer.Stop()
-	return o
-}}
-
-// opened begins to watch a request; nil if there is nothing to watch.
-func (h *Handler) opened(w http.ResponseWriter, r *http.Request, address string, decision *enforcement.Decision) *open {
-	if !decision.Bound {
-		return nil
-	}
-	o := opens.Get().(*open)
-	o.handler, o.w, o.r, o.decision = h, w, r, decision
+// opened is where the answer to a request goes that proved possession.
+func (h *Handler) opened(w http.ResponseWriter, r *http.Request, address string, decision *enforcement.Decision, began time.Time) *open {
+	o := &open{handler: h, r: r, decision: decision, began: began}
+	o.ResponseWriter = w
 	o.facts = enforcement.Opened{Address: address, UserAgent: r.UserAgent(), Path: r.URL.Path}
-	o.timer.Reset(patience)
+	if uploads(r) {
+		o.watch()
+	}
 	return o
 }
 
-// close ends the watch with the request.
-func (o *open) close() {
-	if o == nil {
-		return
+// uploads reports whether a request sends much. HTTP/3 does not know the length
+// of what a GET does not send.
+func uploads(r *http.Request) bool {
+	return r.ContentLength > longUpload || r.ContentLength < 0 && r.Method != http.MethodGet && r.Method != http.MethodHead
+}
+
+// Write writes unless what the request came from was revoked.
+func (o *open) Write(p []byte) (int, error) {
+	if err := o.look(); err != nil {
+		return 0, err
 	}
-	if o.timer.Stop() {
-		o.handler, o.w, o.r, o.decision, o.facts = nil, nil, nil, nil, enforcement.Opened{}
-		opens.Put(o)
-		return
+	return o.ResponseWriter.Write(p)
+}
+
+// ReadFrom sends a file, piece by piece.
+func (o *open) ReadFrom(source io.Reader) (sent int64, err error) {
+	for {
+		if err := o.look(); err != nil {
+			return sent, err
+		}
+		n, err := o.ResponseWriterWrapper.ReadFrom(io.LimitReader(source, piece))
+		sent += n
+		if err != nil || n < piece {
+			return sent, err
+		}
+	}
+}
+
+// Hijack gives the connection away, and keeps hold of it.
+func (o *open) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	connection, buffer, err := http.NewResponseController(o.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.over = true
+	o.upgraded = connection
+	o.mu.Unlock()
+	o.watch()
+	return connection, buffer, nil
 }
 
-// watch waits until the request is over, or has to be.
+// look begins the watch of an answer that takes long.
+func (o *open) look() error {
+	if !o.watched && o.handler.now().Sub(o.began) > patience {
+		o.watch()
+	}
+	if o.ended.Load() {
+		return errRevoked
+	}
+	return nil
+}
+
+// watch waits beside the answer for what may end it.
 func (o *open) watch() {
+	if o.watched {
+		return
+	}
+	o.watched = true
 	enforcer := o.handler.enforcer
 	watch, err := enforcer.Watch(o.decision)
 	switch {
@@ -76,28 +128,43 @@ func (o *open) watch() {
 	case watch == nil:
 		return
 	}
-	defer watch.Close()
-	select {
-	case <-o.r.Context().Done():
-	case <-watch.Done():
-		if o.cut() {
-			enforcer.End(o.decision, o.facts, watch.Reason())
+	go func() {
+		defer watch.Close()
+		select {
+		case <-o.r.Context().Done():
+		case <-watch.Done():
+			if o.cut() {
+				enforcer.End(o.decision, o.facts, watch.Reason())
+			}
 		}
-	}
+	}()
 }
 
-// cut makes every further read from the client and write to it fail, whatever
-// the protocol, and after an upgrade too. It reports false if the request was
-// over already.
+// cut ends the answer. It reports false if the request was over already.
 func (o *open) cut() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.over {
 		return false
 	}
-	past := time.Unix(1, 0)
-	controller := http.NewResponseController(o.w)
-	_ = controller.SetReadDeadline(past) // whoever serves for real supports both
-	_ = controller.SetWriteDeadline(past)
+	o.ended.Store(true)
+	if o.upgraded != nil {
+		_ = o.upgraded.Close()
+	} else {
+		_ = http.NewResponseController(o.ResponseWriter).SetReadDeadline(time.Unix(1, 0)) // whoever serves for real supports it
+	}
 	return true
 }
+
+// close is called when the request is over.
+func (o *open) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
+}
+
+// Interface guards
+var (
+	_ http.Hijacker = (*open)(nil)
+	_ io.ReaderFrom = (*open)(nil)
+)
