@@ -25,6 +25,10 @@ func TestThievesWithCookies(t *testing.T) {
 		r := owner.Thief(harness.AppCookie).Request(http.MethodGet, webPage)
 		refused(t, server, alone(with(r, "Secure-Session-Skipped", `server_error;session_identifier="`+owner.Session+`"`)), "session_unproven")
 	})
+	t.Run("all but the bound cookie, once a page was loaded with it", func(t *testing.T) {
+		expect(t, other.Send(with(other.Request(http.MethodGet, webPage), "Sec-Fetch-Mode", "navigate")), http.StatusOK)
+		refused(t, server, alone(other.Thief(harness.AppCookie, harness.LinkCookie).Request(http.MethodGet, webPage)), "session_expired")
+	})
 	t.Run("bound cookies of one session, the application's of another", func(t *testing.T) {
 		thief := owner.Thief(harness.AppCookie)
 		thief.Cookies[harness.LinkCookie], thief.Cookies[harness.BoundCookie] = other.Cookies[harness.LinkCookie], other.Cookies[harness.BoundCookie]

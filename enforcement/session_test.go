@@ -92,9 +92,10 @@ func (w *webApp) registered() *webApp {
 	return w
 }
 
-// used lets the application answer a bound request.
+// used loads a page with a proof.
 func (w *webApp) used() *webApp {
 	r, header := w.browse(), http.Header{}
+	r.HTTP.Header.Set("Sec-Fetch-Mode", "navigate")
 	w.Sessions.Watch(header, r.HTTP, w.Sessions.Inspect(r.HTTP, w.now), "")
 	w.keep(header)
 	return w
@@ -202,7 +203,7 @@ func TestPoliciesOnUsersOfSessions(t *testing.T) {
 		want         reason.Reason
 		passes       bool
 		wait, enroll bool
-		used         bool // a request of the session was bound
+		used         bool // a page was loaded with a proof
 	}{
 		"excluded":                          {policies: enforced(excludeUser(annsName)), want: reason.SessionUnproven, passes: true, wait: true},
 		"another is excluded":               {policies: enforced(excludeUser("bob@contoso.example")), want: reason.SessionUnproven, wait: true},

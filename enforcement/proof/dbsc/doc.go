@@ -14,8 +14,8 @@
 //	__Host-tp-link    "this value of the application's cookie belongs to
 //	                  session S, signed in at T". Written in the same
 //	                  response as the application's own cookie, so that
-//	                  the two cannot disagree, and once more with the first
-//	                  bound request: "and it owes proofs".
+//	                  the two cannot disagree, and once more when a page
+//	                  was loaded with a proof: "and it owes proofs".
 //	__Secure-tp-key   "session S has this device key". Written empty at
 //	                  sign-in, and with the key when the browser registers;
 //	                  sent to our own endpoints only.
@@ -31,8 +31,7 @@
 //
 // A session that was bound once cannot go back: copies of its cookies without
 // the bound one never pass for those of a browser that has no keys, which
-// policies may let off. A rotation in another request that is under way with
-// the first bound one may leave the link behind; its user signs in again.
+// policies may let off.
 //
 // What must not happen twice, and sessions that have ended, are remembered in
 // a bounded memory per node, [Memory].

@@ -5,20 +5,28 @@ package dbsc
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
+
+// visit loads a page, as somebody who follows a link.
+func (b *browser) visit(path string) *httptest.ResponseRecorder {
+	r := b.request(http.MethodGet, path)
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	return b.send(r)
+}
 
 // A copy of a session that was bound once cannot pass for one of a browser
 // that has no keys, not even in what is left of the grace period.
 func TestBoundSessionCannotGoWithoutItsProof(t *testing.T) {
 	s := newSite(t)
 	b := s.enrolled()
-	b.get("/")
+	b.visit("/")
 	if s.event != Keyed {
 		t.Fatalf("event %q", s.event)
 	}
-	b.get("/")
+	b.visit("/")
 	if s.wantStatus(Bound); s.event != Nothing {
 		t.Fatalf("event %q, the second time", s.event)
 	}
@@ -37,9 +45,24 @@ func TestRequestsDuringRegistrationAreInTheirGrace(t *testing.T) {
 	s := newSite(t)
 	b := s.enrolled()
 	late := b.thief("FedAuth", linkCookie)
-	b.get("/")
+	b.visit("/")
 	wantCode(t, late.get("/"), http.StatusOK)
 	s.wantStatus(Grace)
+}
+
+// An application that loads just one page: what comes at the same time as the
+// sign-in may change the cookie, what comes later hardly does.
+func TestRequestAfterTheGracePeriodMarksTheSession(t *testing.T) {
+	s := newSite(t)
+	b := s.enrolled()
+	if b.get("/poll"); s.event != Nothing {
+		t.Fatalf("event %q in the grace period", s.event)
+	}
+	s.now = s.now.Add(DefaultGrace)
+	if b.get("/poll"); s.event != Keyed {
+		t.Fatalf("event %q after it", s.event)
+	}
+	s.refused(b.thief("FedAuth", linkCookie).get("/").Code, Missing)
 }
 
 // A rotation in the very first bound request says so, too.
@@ -61,7 +84,7 @@ func TestSharedResponseDoesNotMarkTheSession(t *testing.T) {
 		s := newSite(t)
 		b := s.enrolled()
 		s.fields = http.Header{"Cache-Control": {control}}
-		w := b.get("/logo.png")
+		w := b.visit("/logo.png")
 		if got := strings.Contains(strings.Join(w.Header()["Set-Cookie"], ""), linkCookie); got == shared {
 			t.Errorf("Cache-Control %q: our cookie is in it: %v", control, got)
 		}
@@ -72,7 +95,7 @@ func TestSharedResponseDoesNotMarkTheSession(t *testing.T) {
 func TestSessionWhoseKeyIsLostLosesItsCookies(t *testing.T) {
 	s := newSite(t)
 	b := s.enrolled()
-	b.get("/")
+	b.visit("/")
 	delete(b.cookies, boundCookie)
 	wantCode(t, b.get("/"), http.StatusUnauthorized)
 	if len(b.cookies) > 0 {
@@ -115,7 +138,7 @@ func TestRotationInAnUnprovenRequestIsNeverBound(t *testing.T) {
 	wantCode(t, b.register(), http.StatusOK)
 	for _, want := range []Status{Unproven, Missing} {
 		if want == Missing {
-			b.get("/") // bound
+			b.visit("/") // bound
 		}
 		thief := b.thief()
 		s.now = s.now.Add(DefaultBoundLife)

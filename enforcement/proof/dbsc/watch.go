@@ -21,7 +21,7 @@ const (
 	Offered Event = "offered"
 	// Followed: the application changed its cookie in a proven request.
 	Followed Event = "followed"
-	// Keyed: the session's first bound request. Its link says from now on that
+	// Keyed: a request of the session was bound. Its link says from now on that
 	// a proof is owed, so that copies of it cannot go without.
 	Keyed Event = "keyed"
 	// SignedOut: the application deleted its cookie.
@@ -73,11 +73,20 @@ func (e *Engine) Watch(header http.Header, r *http.Request, s State, user string
 		return e.offer(header, r, c, link{user: user, adopted: true}, now)
 	case s.Proven() && user != "" && user != s.User: // the application named somebody later, or anew
 		return e.follow(header, r, &s, *s.link, c, user)
-	case s.Status == Bound && !s.link.keyed && !isShared(header):
+	case s.Status == Bound && !s.link.keyed && e.marks(header, r, &s, now):
 		e.follow(header, r, &s, *s.link, c, user)
 		return Keyed
 	}
 	return ignoredIf(c.any)
+}
+
+// marks reports whether the response to a bound request is one that the link
+// is written with again, though the application sets nothing. Another one that
+// is under way with a change of the application's cookie would be undone by
+// that: so it is one that no other accompanies, the loading of a page, or, for
+// applications that load just one, the first when the sign-in is long over.
+func (e *Engine) marks(header http.Header, r *http.Request, s *State, now time.Time) bool {
+	return (isNavigation(r) || !within(s.SignedIn, e.Grace, now)) && !isShared(header)
 }
 
 func ignoredIf(changed bool) Event {
