@@ -17,7 +17,7 @@ import (
 
 // proofLife is how long a proof of possession of a session's key is good in
 // the demo's configurations (bound_life).
-const proofLife = 3 * time.Second
+const proofLife = 5 * time.Second
 
 // browserAgent is what the demo's browser calls itself: it is not one, but a
 // client that does with device-bound sessions what a browser does.
