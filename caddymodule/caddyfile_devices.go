@@ -6,6 +6,7 @@ package caddymodule
 import (
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
@@ -26,6 +27,7 @@ import (
 //		client_id     <id>
 //		client_secret <secret>
 //		scope         <scope>
+//		renew         <duration>
 //		fresh         <duration>
 //		timeout       <duration>
 //		entries       <number>
@@ -39,6 +41,7 @@ import (
 //		bind_password <password>
 //		base_dn       <name>
 //		user_base_dn  <name>
+//		renew         <duration>
 //		fresh         <duration>
 //		timeout       <duration>
 //		entries       <number>
@@ -81,6 +84,10 @@ func (c *DeviceDirectory) parsers() map[string]parser {
 	}
 	if c.Source == directoryFile {
 		return parsers
+	}
+	parsers["renew"] = func(d *caddyfile.Dispenser) error {
+		c.Renew = new(caddy.Duration)
+		return duration(c.Renew)(d)
 	}
 	parsers["fresh"], parsers["timeout"], parsers["entries"] = duration(&c.Fresh), duration(&c.Timeout), count(&c.Entries)
 	if c.Source == directoryHTTP {

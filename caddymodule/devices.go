@@ -77,7 +77,12 @@ type DeviceDirectory struct {
 	BaseDN     string `json:"base_dn,omitempty"`
 	UserBaseDN string `json:"user_base_dn,omitempty"`
 
-	// For `http` and `ldap`: how long an answer is believed, how long a
+	// For `http` and `ldap`: how often devices in use are asked about again in
+	// the background, 20 of them a second at most, so that what the directory
+	// takes away counts at once. 0 means never. Default: 1s.
+	Renew *caddy.Duration `json:"renew,omitempty"`
+
+	// For `http` and `ldap`: how long an answer is believed otherwise, how long a
 	// request waits for one, and how many are kept. Default: 1m, 3s, 20000.
 	Fresh   caddy.Duration `json:"fresh,omitempty"`
 	Timeout caddy.Duration `json:"timeout,omitempty"`
@@ -220,6 +225,7 @@ func (d *DeviceDirectory) checkMembers() error {
 		{"bind_password", d.BindPassword != "", []string{directoryLDAP}},
 		{"base_dn", d.BaseDN != "", []string{directoryLDAP}},
 		{"user_base_dn", d.UserBaseDN != "", []string{directoryLDAP}},
+		{"renew", d.Renew != nil, []string{directoryHTTP, directoryLDAP}},
 		{"fresh", d.Fresh != 0, []string{directoryHTTP, directoryLDAP}},
 		{"timeout", d.Timeout != 0, []string{directoryHTTP, directoryLDAP}},
 		{"entries", d.Entries != 0, []string{directoryHTTP, directoryLDAP}},
@@ -232,9 +238,18 @@ func (d *DeviceDirectory) checkMembers() error {
 }
 
 func (d *DeviceDirectory) cache(watch device.Watch) device.CacheConfig {
-	return device.CacheConfig{
+	config := device.CacheConfig{
 		Name: d.Source + " " + shownHost(d.URL), Fresh: time.Duration(d.Fresh), Timeout: time.Duration(d.Timeout), Entries: d.Entries, Watch: watch,
 	}
+	switch {
+	case d.Renew == nil: // the default, which must not be longer than a short fresh
+		config.Renew = min(device.DefaultRenew, max(config.Fresh, 0))
+	case *d.Renew == 0:
+		config.Renew = -1
+	default:
+		config.Renew = time.Duration(*d.Renew)
+	}
+	return config
 }
 
 // shownHost is a URL for logs and metrics, unless there may be a password in it.

@@ -88,7 +88,7 @@ func TestADeviceAPIDecides(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 	t.Setenv("GRAPH_TOKEN", "t0ken")
-	app := "\ndevice_directory http " + api.URL + "/v1.0 {\n\tbearer {env.GRAPH_TOKEN}\n\tPOSTURE\n}"
+	app := "\ndevice_directory http " + api.URL + "/v1.0 {\n\tbearer {env.GRAPH_TOKEN}\n\trenew 0s\n\tPOSTURE\n}"
 	load := func(posture string) {
 		setup{issuer: i, app: policyOn + strings.Replace(app, "POSTURE", posture, 1)}.load(t)
 	}
@@ -115,6 +115,31 @@ func TestADeviceAPIDecides(t *testing.T) {
 	if answer.Header().Get("Retry-After") == "" || answer.Header().Get("Www-Authenticate") != "" {
 		t.Errorf("header is %v", answer.Header())
 	}
+}
+
+// What a device API takes away counts within a second, for a device in use.
+func TestADeviceAPIIsFollowed(t *testing.T) {
+	i, key := newIssuer(t), newDevice(t)
+	var disabled atomic.Bool
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"deviceId":"device-1","accountEnabled":%v}`, !disabled.Load())
+	}))
+	t.Cleanup(api.Close)
+	setup{issuer: i, app: policyOn + "\ndevice_directory http " + api.URL}.load(t)
+	ask := func() *http.Request { return proven(t, i, key, "/ews") }
+	expectStatus(t, send(t, ask()), http.StatusOK)
+	watch, err := running(t).devices.revocations.Watch("device-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close()
+	disabled.Store(true)
+	select { // what is open ends, without a request
+	case <-watch.Done():
+	case <-time.After(5 * time.Second):
+		t.Fatal("the stream stays open")
+	}
+	expectStatus(t, send(t, ask()), http.StatusForbidden)
 }
 
 func TestRequirementsDecide(t *testing.T) {

@@ -31,8 +31,21 @@ const (
 	DefaultTimeout = 3 * time.Second
 	// DefaultEntries is how many answers are kept.
 	DefaultEntries = 20_000
+	// DefaultRenew is how often a device that is in use is asked about again, so that what the directory takes away counts
+	// within a second.
+	DefaultRenew = time.Second
 	// maxQuestions bounds the questions under way.
 	maxQuestions = 32
+)
+
+// Renewing must not be what brings a directory down: with more devices in use than this allows for, each is asked about
+// less often, and after Fresh at the latest.
+const (
+	renewTick = 500 * time.Millisecond
+	// maxRenewals is how many devices are asked about at a tick: 20 a second.
+	maxRenewals = 10
+	// maxActive is how many devices are kept in mind as in use.
+	maxActive = 4096
 )
 
 var (
@@ -46,6 +59,9 @@ type CacheConfig struct {
 	Name string
 	// Fresh is how long an answer is believed; 0 means [DefaultFresh].
 	Fresh time.Duration
+	// Renew is how often a device that is in use is asked about again in the background: one that was looked up within
+	// Fresh, or that something is open for. 0 means [DefaultRenew]; negative means never.
+	Renew time.Duration
 	// Timeout bounds one question; 0 means [DefaultTimeout].
 	Timeout time.Duration
 	// Entries is how many answers are kept; 0 means [DefaultEntries].
@@ -60,6 +76,9 @@ func NewCached(source Source, config CacheConfig) (*Directory, error) {
 	if config.Fresh == 0 {
 		config.Fresh = DefaultFresh
 	}
+	if config.Renew == 0 {
+		config.Renew = DefaultRenew
+	}
 	if config.Timeout == 0 {
 		config.Timeout = DefaultTimeout
 	}
@@ -69,6 +88,8 @@ func NewCached(source Source, config CacheConfig) (*Directory, error) {
 	switch {
 	case config.Fresh < MinFresh || config.Fresh > MaxFresh:
 		return nil, fmt.Errorf("fresh: %v is out of range; expected a duration from %v to %v", config.Fresh, MinFresh, MaxFresh)
+	case config.Renew > config.Fresh:
+		return nil, fmt.Errorf("renew: %v is longer than fresh, %v; expected a shorter duration", config.Renew, config.Fresh)
 	case config.Timeout < 0 || config.Timeout > time.Minute:
 		return nil, fmt.Errorf("timeout: %v is out of range; expected a duration up to 1m", config.Timeout)
 	case config.Entries < 0:
@@ -80,7 +101,8 @@ func NewCached(source Source, config CacheConfig) (*Directory, error) {
 	}
 	alive, kill := context.WithCancel(context.Background())
 	return &Directory{name: config.Name, cache: &cache{
-		source: source, config: config, entries: entries, slots: make(chan struct{}, maxQuestions), alive: alive, kill: kill,
+		source: source, config: config, entries: entries, active: make(map[string]time.Time),
+		slots: make(chan struct{}, maxQuestions), alive: alive, kill: kill,
 	}}, nil
 }
 
@@ -95,7 +117,8 @@ type cache struct {
 
 	mu      sync.Mutex // guards what follows, and makes reading and replacing an entry one step
 	entries *lru.Cache[string, entry]
-	epoch   uint64 // rises when something is forgotten: answers to older questions are not kept
+	active  map[string]time.Time // when each device that is renewed was last looked up
+	epoch   uint64               // rises when something is forgotten: answers to older questions are not kept
 	read    time.Time
 	lastErr error
 
@@ -110,13 +133,14 @@ type entry struct {
 	device *Device   // nil for one that is known not to exist
 	known  time.Time // when the directory said so; the zero time if it never did
 	failed time.Time // when the directory last failed to answer; the zero time if it answered since
+	due    bool      // it was renewed for a while, and is no longer: it is not believed any more
 }
 
 // fresh returns the answer if it needs no question.
 func (e entry) fresh(config *CacheConfig, now time.Time) (Answer, bool) {
 	age := now.Sub(e.known)
 	switch {
-	case e.known.IsZero():
+	case e.known.IsZero(), e.due:
 		return Answer{}, false
 	case e.device == nil:
 		return Answer{State: NotFound}, age < min(NegativeFresh, config.Fresh)
@@ -134,7 +158,7 @@ func (e entry) unanswered(config *CacheConfig, now time.Time) Answer {
 }
 
 func (c *cache) lookup(ctx context.Context, id string, patience time.Duration, now time.Time) Answer {
-	held := c.held(id)
+	held := c.use(id, now)
 	if answer, ok := held.fresh(&c.config, now); ok {
 		return answer
 	}
@@ -145,6 +169,24 @@ func (c *cache) lookup(ctx context.Context, id string, patience time.Duration, n
 		patience = c.config.Timeout
 	}
 	return c.ask(ctx, id, patience, now)
+}
+
+// use is held for a request: the device is then in use.
+func (c *cache) use(id string, now time.Time) entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held, _ := c.entries.Get(id)
+	if held.device != nil && c.config.Renew > 0 {
+		c.touch(id, now)
+	}
+	return held
+}
+
+// touch needs the lock.
+func (c *cache) touch(id string, now time.Time) {
+	if _, known := c.active[id]; known || len(c.active) < maxActive {
+		c.active[id] = now
+	}
 }
 
 func (c *cache) held(id string) entry {
@@ -215,16 +257,22 @@ func (c *cache) keep(id string, found *Device, err error, now time.Time, epoch u
 	} else {
 		c.failures.Add(1)
 		c.lastErr = err
-		after = entry{device: before.device, known: before.known, failed: now}
+		after = before
+		after.failed = now
 	}
 	if c.epoch == epoch {
 		c.entries.Add(id, after)
+		if _, renewed := c.active[id]; found != nil && c.config.Renew > 0 && !renewed { // being asked about is no use
+			c.touch(id, now)
+		}
 	}
 	c.mu.Unlock()
 	if !answered {
 		return after.unanswered(&c.config, now)
 	}
-	if c.config.Watch.Withdrawn != nil && withdrawn(before.device, found) {
+	// Where nothing was known something may be open all the same: what was known made room for others.
+	gone := withdrawn(before.device, found) || before.known.IsZero() && (found == nil || disabled(found))
+	if gone && c.config.Watch.Withdrawn != nil {
 		c.config.Watch.Withdrawn(id)
 	}
 	answer, _ := after.fresh(&c.config, now)
@@ -237,59 +285,6 @@ func (c *cache) forget(id string) {
 	c.epoch++
 	c.entries.Remove(id)
 	c.flights.Forget(id)
-}
-
-// start begins to ask about watched devices when their answers are no longer fresh.
-func (c *cache) start() {
-	c.once.Do(func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.config.Watch.Watched != nil && c.alive.Err() == nil {
-			c.worker.Go(c.follow)
-		}
-	})
-}
-
-// stop ends the background work and the questions under way.
-func (c *cache) stop() {
-	c.mu.Lock()
-	c.kill()
-	c.mu.Unlock() // from here on neither start nor fly starts anything
-	c.worker.Wait()
-	c.source.Close()
-}
-
-func (c *cache) follow() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.alive.Done():
-			return
-		case <-tick.C:
-			c.renew()
-		}
-	}
-}
-
-// renew asks about every watched device whose answer is due, some at a time.
-func (c *cache) renew() {
-	const together = maxQuestions / 4 // leaves room for requests
-	var round sync.WaitGroup
-	defer round.Wait()
-	places := make(chan struct{}, together)
-	for _, id := range c.config.Watch.Watched() {
-		now := time.Now()
-		held := c.held(id)
-		if _, ok := held.fresh(&c.config, now); ok || c.alive.Err() != nil {
-			continue
-		}
-		places <- struct{}{}
-		round.Go(func() {
-			defer func() { <-places }()
-			c.lookup(c.alive, id, 0, now)
-		})
-	}
 }
 
 func (c *cache) status() Status {
