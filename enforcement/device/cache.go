@@ -216,8 +216,7 @@ func (c *cache) fly(id string, now time.Time) Answer {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	default:
-		c.failures.Add(1)
-		return c.held(id).unanswered(&c.config, now)
+		return c.busy(id, now)
 	}
 	c.mu.Lock()
 	epoch, dead := c.epoch, c.alive.Err() != nil
@@ -233,6 +232,16 @@ func (c *cache) fly(id string, now time.Time) Answer {
 	defer cancel()
 	found, err := c.find(ctx, id)
 	return c.keep(id, found, err, now, epoch)
+}
+
+// busy is not remembered of the device: it was not asked about.
+func (c *cache) busy(id string, now time.Time) Answer {
+	c.failures.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lastErr = errBusy
+	held, _ := c.entries.Get(id)
+	return held.unanswered(&c.config, now)
 }
 
 // find contains a panic: what is read comes from elsewhere, and the flight has no request that would.
