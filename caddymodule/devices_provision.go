@@ -17,6 +17,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device/graph"
@@ -49,11 +52,26 @@ func (a *App) provisionDevices() (err error) {
 	if err := a.DeviceDirectory.check(); err != nil {
 		return err
 	}
-	watch := device.Watch{Watched: a.devices.revocations.Watched, Withdrawn: a.devices.revocations.Withdraw}
+	watch := device.Watch{
+		Watched: a.devices.revocations.Watched, Withdrawn: a.devices.revocations.Withdraw, Trouble: reportTrouble(a.DeviceDirectory.Source),
+	}
 	a.devices.directory, err = take(&a.holds, a.DeviceDirectory.key(), func() (*device.Directory, error) {
 		return a.DeviceDirectory.open(watch)
 	})
 	return err
+}
+
+// reportTrouble logs when a directory begins to fail and when it answers
+// again. The directory outlives configurations, and so does its logger.
+func reportTrouble(source string) func(error) {
+	logger := caddy.Log().Named("token_protection").With(zap.String("device_directory", source))
+	return func(err error) {
+		if err == nil {
+			logger.Info("the device directory is good again")
+			return
+		}
+		logger.Error("the device directory failed; what it said before still counts for a while", zap.Error(err))
+	}
 }
 
 // start begins to follow the directory.

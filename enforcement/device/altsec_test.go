@@ -6,11 +6,15 @@ package device
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 )
 
 // certificateOf8705 is that of RFC 8705, appendix A.
@@ -116,4 +120,32 @@ func TestAltSecurityIdentitiesOfOtherKindsAreNoErrors(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, found, err)
 		}
 	}
+}
+
+// What is accepted names one certificate, and is written in one way but for the case of the hexadecimal digits.
+func FuzzParseAltSecurityIdentityReadsWhatWasWritten(f *testing.F) {
+	f.Add(readVector(f).String)
+	f.Add(altSecPrefix)
+	f.Add("Kerberos:alice")
+	f.Fuzz(func(t *testing.T, text string) {
+		key, found, err := ParseAltSecurityIdentity(text)
+		if !found {
+			if key != (Key{}) || err == nil && strings.HasPrefix(text, altSecPrefix) {
+				t.Errorf("%+v, %v", key, err)
+			}
+			return
+		}
+		fingerprint, err := jose.Decode(key.CertificateSHA1)
+		if err != nil || len(fingerprint) != 20 {
+			t.Fatalf("SHA-1 is %q", key.CertificateSHA1)
+		}
+		hash, err := jose.Decode(key.PublicKeyHash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := altSecPrefix + hex.EncodeToString(fingerprint) + base64.StdEncoding.EncodeToString(hash)
+		if !strings.EqualFold(again[:len(altSecPrefix)+40], text[:len(altSecPrefix)+40]) || again[len(altSecPrefix)+40:] != text[len(altSecPrefix)+40:] {
+			t.Errorf("%q was read as %q", text, again)
+		}
+	})
 }

@@ -238,9 +238,11 @@ func (c *cache) fly(id string, now time.Time) Answer {
 func (c *cache) busy(id string, now time.Time) Answer {
 	c.failures.Add(1)
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	last := c.lastErr
 	c.lastErr = errBusy
 	held, _ := c.entries.Get(id)
+	c.mu.Unlock()
+	c.config.Watch.trouble(last, errBusy)
 	return held.unanswered(&c.config, now)
 }
 
@@ -259,7 +261,7 @@ func (c *cache) keep(id string, found *Device, err error, now time.Time, epoch u
 	answered := err == nil || errors.Is(err, ErrNotFound)
 	c.mu.Lock()
 	before, _ := c.entries.Get(id)
-	after := entry{device: found, known: now}
+	after, last := entry{device: found, known: now}, c.lastErr
 	if answered {
 		c.answers.Add(1)
 		c.read, c.lastErr = now, nil
@@ -276,6 +278,10 @@ func (c *cache) keep(id string, found *Device, err error, now time.Time, epoch u
 		}
 	}
 	c.mu.Unlock()
+	if answered {
+		err = nil
+	}
+	c.config.Watch.trouble(last, err)
 	if !answered {
 		return after.unanswered(&c.config, now)
 	}

@@ -153,6 +153,24 @@ func TestWhileItIsDownTheLastAnswerServesWithinALimit(t *testing.T) {
 	})
 }
 
+// Not every question that fails is news.
+func TestTroubleElsewhereIsReportedOnce(t *testing.T) {
+	var told []error
+	cached(t, CacheConfig{Watch: Watch{Trouble: func(err error) { told = append(told, err) }}}, func(t *testing.T, s *playedSource, d *Directory) {
+		expect(t, d, "d1", Found, false)
+		s.set(errDown)
+		for i := range 10 {
+			look(t, d, strconv.Itoa(i))
+		}
+		s.set(nil)
+		expect(t, d, "d2", NotFound, false)
+		expect(t, d, "d3", NotFound, false)
+	})
+	if len(told) != 2 || !errors.Is(told[0], errDown) || told[1] != nil {
+		t.Errorf("told %v", told)
+	}
+}
+
 func TestADirectoryThatIsDownIsNotAskedForEachRequest(t *testing.T) {
 	cached(t, CacheConfig{}, func(t *testing.T, s *playedSource, d *Directory) {
 		s.set(errDown)

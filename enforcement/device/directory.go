@@ -51,6 +51,16 @@ type Watch struct {
 	// Withdrawn is called with the id of a device that is gone or disabled, has lost a key or changed its owners. It must
 	// not block. May be nil.
 	Withdrawn func(id string)
+	// Trouble is called when the directory begins to fail, with why, and with nil when it answers again. For a file every
+	// broken version counts as one, once it is no longer being written. The error holds no secret. It must not block. May be nil.
+	Trouble func(err error)
+}
+
+// trouble reports a change for the worse or the better.
+func (w *Watch) trouble(before, after error) {
+	if w.Trouble != nil && (before == nil) != (after == nil) {
+		w.Trouble(after)
+	}
 }
 
 // Directory knows devices: from a file, or from a [Source] behind a cache. It is safe for concurrent use.

@@ -4,6 +4,7 @@
 package device
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"io/fs"
@@ -27,10 +28,11 @@ const (
 // NewFile returns a directory that is read from a JSON file (see [ParseList]), and read again when the file changes. A file
 // that became broken never replaces a good one. It reads the file once to see that it is good.
 func NewFile(path string, watch Watch) (*Directory, error) {
-	f := &file{path: path, watch: watch, done: make(chan struct{})}
+	f := &file{path: path, done: make(chan struct{})}
 	if err := f.load(); err != nil {
 		return nil, err
 	}
+	f.watch = watch // a file that is not good at the start is the caller's to report
 	return &Directory{name: "file " + path, index: f}, nil
 }
 
@@ -73,14 +75,22 @@ func (f *file) stop() {
 func (f *file) follow() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	var fresh, reported error
 	for {
 		select {
 		case <-f.done:
 			return
 		case <-tick.C:
-			if f.changed() {
-				_ = f.load() // kept for the status
+		}
+		switch {
+		case f.changed():
+			if fresh = f.load(); fresh == nil {
+				f.watch.trouble(reported, nil)
+				reported = nil
 			}
+		case fresh != nil: // it was not read while somebody was writing it
+			f.watch.trouble(nil, fresh)
+			fresh, reported = nil, fresh
 		}
 	}
 }
@@ -176,7 +186,8 @@ func (f *file) lookup(id string) Answer {
 func (f *file) holder(proved *Evidence) *Device {
 	keys := f.current.Load().keys
 	if proved.Thumbprint != nil {
-		return keys[proved.Thumbprint.String()]
+		var buffer [44]byte
+		return keys[string(base64.RawURLEncoding.AppendEncode(buffer[:0], proved.Thumbprint[:]))] // which does not allocate
 	}
 	if proved.CertificateHash == nil {
 		return nil

@@ -4,6 +4,7 @@
 package device
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,7 +127,7 @@ func TestABrokenFileKeepsTheLastGoodOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			filed(t, twoDevices, func(t *testing.T, path string, d *Directory, gone *withdrawals) {
 				write(t, path, broken)
-				time.Sleep(time.Minute)
+				time.Sleep(time.Minute + lookEvery/2)
 				if a := look(t, d, "d1"); a.State != Found {
 					t.Errorf("%+v", a)
 				}
@@ -143,6 +144,30 @@ func TestABrokenFileKeepsTheLastGoodOne(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An administrator must learn that what he wrote is not in force.
+func TestTroubleWithAFileIsReported(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "devices.json")
+	write(t, path, twoDevices)
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		d, err := NewFile(path, Watch{Trouble: func(err error) { told = append(told, fmt.Sprint(err)) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Start()
+		for _, content := range []string{"x", "xy", twoDevices, "[]"} {
+			write(t, path, content)
+			time.Sleep(1100 * time.Millisecond) // between two looks at the file, so that none sees it half written
+		}
+		if err := d.Destruct(); err != nil {
+			t.Error(err)
+		}
+		if len(told) != 3 || !strings.Contains(told[0], path) || !strings.Contains(told[1], path) || told[2] != "<nil>" {
+			t.Errorf("told %q", told)
+		}
+	})
 }
 
 func TestAFileThatVanishesKeepsWhatItSaid(t *testing.T) {
@@ -164,6 +189,21 @@ func TestAFileThatIsNotGoodIsRefusedAtTheStart(t *testing.T) {
 		if _, err := NewFile(path, Watch{}); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+func TestALookInAFileAllocatesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "devices.json")
+	write(t, path, twoDevices)
+	d, err := NewFile(path, Watch{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Destruct() }()
+	thumbprint, _ := jose.ParseThumbprint(goodThumbprint)
+	q, now := &Question{ID: "d1", Proved: Evidence{Thumbprint: &thumbprint}}, time.Now()
+	if n := testing.AllocsPerRun(1000, func() { d.Judge(t.Context(), q, Demand{}, now) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

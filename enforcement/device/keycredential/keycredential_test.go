@@ -308,3 +308,22 @@ func FuzzDecodeAcceptsOnlyWhatItsHashCovers(f *testing.F) {
 		}
 	})
 }
+
+// A DN-Binary is accepted only in its one form, and means what its octets mean.
+func FuzzParseMeansWhatItsOctetsMean(f *testing.F) {
+	for _, b := range readBlobs(f) {
+		f.Add(fmt.Sprintf("B:%d:%s:CN=x", len(b.Hex), b.Hex))
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		parsed, err := Parse(value)
+		if err != nil {
+			return
+		}
+		parts := strings.SplitN(value, ":", 4)
+		blob, hexErr := hex.DecodeString(parts[2])
+		decoded, err := Decode(blob)
+		if len(parts) != 4 || parts[0] != "B" || parts[1] != fmt.Sprint(len(parts[2])) || hexErr != nil || err != nil || decoded.DeviceID != parsed.DeviceID || decoded.Usage != parsed.Usage {
+			t.Errorf("%q: %+v, %+v, %v", value, parsed, decoded, err)
+		}
+	})
+}

@@ -227,3 +227,18 @@ func FuzzComparingVersionsIsAnOrder(f *testing.F) {
 		}
 	})
 }
+
+// A profile that is accepted has a name, and refuses nothing of a device and a client of which nothing is known.
+func FuzzParseNeverMakesARuleForEverything(f *testing.F) {
+	f.Add(microsoft365)
+	f.Add([]byte(`{"name":"x","devices":[{"name":"y","model":["z"]}],"clients":[{"name":"y","userAgent":["z"],"minimum":"1"}]}`))
+	f.Fuzz(func(t *testing.T, document []byte) {
+		p, err := Parse(document)
+		if err != nil {
+			return
+		}
+		if v := p.Check(&device.Device{}, ""); p.Name == "" || v.Reason != reason.None {
+			t.Errorf("%+v: %+v", p, v)
+		}
+	})
+}
