@@ -71,6 +71,22 @@ func TestAFileOfDevicesDecides(t *testing.T) {
 	expectStatus(t, send(t, ask()), http.StatusOK)
 }
 
+func TestTheStateOfTheDirectoryIsMeasured(t *testing.T) {
+	i, key := newIssuer(t), newDevice(t)
+	path := filepath.Join(t.TempDir(), "devices.json")
+	deviceFile(t, path, "device-1", true, key)
+	setup{issuer: i, app: policyOn + "\ndevice_directory file " + path}.load(t)
+	got := make(map[string]bool)
+	for _, s := range gather(t) {
+		got[strings.TrimPrefix(s.name, "caddy_token_protection_")] = true
+	}
+	for _, name := range []string{"device_directory_answers_total", "device_directory_age_seconds", "device_directory_devices", "revocations", "watched_streams"} {
+		if !got[name] {
+			t.Errorf("no metric %s", name)
+		}
+	}
+}
+
 // A stand-in for Microsoft Graph.
 func TestADeviceAPIDecides(t *testing.T) {
 	i, key := newIssuer(t), newDevice(t)

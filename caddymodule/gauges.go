@@ -35,6 +35,9 @@ func (stateCollector) Describe(descriptions chan<- *prometheus.Desc) {
 	} {
 		descriptions <- description
 	}
+	for _, description := range deviceDescriptions {
+		descriptions <- description
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -63,6 +66,7 @@ func (stateCollector) Collect(metrics chan<- prometheus.Metric) {
 	tokens, keys := app.verified.Stats(), app.keys.Stats()
 	lru("tokens", tokens.Hits, tokens.Misses, app.verified.Len())
 	lru("device_keys", keys.Hits, keys.Misses, app.keys.Len())
+	app.collectDevices(gauge, counter)
 	for _, keys := range app.keySets {
 		status := keys.Status()
 		counter(keySetFetches, status.Fetches, status.Issuer, "success")

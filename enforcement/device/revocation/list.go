@@ -160,6 +160,9 @@ func (l *List) Restore(entry Entry) (bool, error) {
 	return there, nil
 }
 
+// Len is how many revocations there are.
+func (l *List) Len() int { return int(l.size.Load()) }
+
 // List returns all revocations, the oldest first.
 func (l *List) List() []Entry {
 	l.mu.RLock()

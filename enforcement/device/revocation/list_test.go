@@ -78,7 +78,7 @@ func TestTheListSaysWhenAndWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Entry{{Device: "d1", Revoked: noon, Note: "lost"}, {Thumbprint: key("a").String(), Revoked: noon.Add(time.Second), Note: "stolen"}}
-	if got := l.List(); !reflect.DeepEqual(got, want) {
+	if got := l.List(); l.Len() != len(want) || !reflect.DeepEqual(got, want) {
 		t.Errorf("list is %+v", got)
 	}
 }
