@@ -12,7 +12,7 @@ import (
 
 // context is what policies may know of the request.
 func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
-	context := policy.Context{Resource: e.Resource.Name, Bound: d.proven()}
+	context := e.subject(d)
 	if e.Policies.NeedsClientApp() {
 		context.ClientApp = clientApp(r)
 	}
@@ -22,6 +22,12 @@ func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
 	if e.Policies.NeedsAddress() {
 		context.Address, _ = netip.ParseAddr(r.Address) // the zero address is unknown, and stays in scope
 	}
+	return context
+}
+
+// subject is what they may know of it without looking at the request itself.
+func (e *Enforcer) subject(d *Decision) policy.Context {
+	context := policy.Context{Resource: e.Resource.Name, Bound: d.proven()}
 	if e.Policies.NeedsTime() {
 		context.Time = e.Now()
 	}

@@ -60,7 +60,8 @@ type Decision struct {
 	// Panicked says that the reason is an unexpected failure of our own.
 	Panicked bool
 
-	requirement   string // the name of the requirement that is not met
+	question      device.Question // kept here, so that asking allocates nothing
+	requirement   string          // the name of the requirement that is not met
 	verified      *token.Verified
 	signed        *pop.SignedRequest // what the token came in, under SchemePoP
 	outcomes      [2]policy.Outcome  // backing for the common case

@@ -4,12 +4,14 @@
 package enforcement
 
 import (
+	"context"
 	"strings"
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device/requirements"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device/revocation"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
@@ -67,18 +69,18 @@ func (e *Enforcer) revoked(d *Decision) reason.Reason {
 
 func (e *Enforcer) askDirectory(d *Decision, r *Request, now time.Time) device.Verdict {
 	claims := d.Claims
-	question := device.Question{
+	d.question = device.Question{
 		ID:       claims.Device,
 		User:     device.User{ID: claims.UserID, Name: claims.User, NameUnverified: claims.UserNameMutable},
 		Hardware: claims.Confirmation.Hardware,
 	}
 	if !e.enforcing {
-		question.Patience = shortPatience
+		d.question.Patience = shortPatience
 	}
 	if d.Bound {
-		question.Proved = e.evidence(d, r)
+		d.question.Proved = e.evidence(d, r)
 	}
-	verdict := e.Devices.Directory.Judge(r.HTTP.Context(), &question, e.Devices.Demand, now)
+	verdict := e.Devices.Directory.Judge(r.HTTP.Context(), &d.question, e.Devices.Demand, now)
 	// A device that only its key names may be revoked, too.
 	if verdict.Device != nil && claims.Device == "" && d.Bound && e.Devices.Revocations != nil {
 		if why := e.Devices.Revocations.Check(verdict.Device.ID); why != reason.None {
@@ -112,14 +114,14 @@ func (e *Enforcer) checkRequirements(d *Decision, r *Request) reason.Reason {
 }
 
 // describeDevice tells policies what is known of the device.
-func (d *Decision) describeDevice(context *policy.Context) {
-	context.HardwareKey = context.HardwareKey || d.Device.Hardware
-	context.DeviceKnown, context.Device = d.Device.Known, d.Device.Device
+func (d *Decision) describeDevice(known *policy.Context) {
+	known.HardwareKey = known.HardwareKey || d.Device.Hardware
+	known.DeviceKnown, known.Device = d.Device.Known, d.Device.Device
 	if d.Device.Device == nil {
 		return
 	}
 	if platform := platformOfSystem(d.Device.Device.OperatingSystem); platform != "" {
-		context.Platform = platform
+		known.Platform = platform
 	}
 }
 
@@ -167,21 +169,58 @@ func (d *Decision) recordDevice(record *signin.Record) {
 }
 
 // Watch watches a request that was allowed, for as long as its answer goes on: the watch is done when its device or key is
-// revoked, or when the directory withdraws the device. It is nil where there is nothing to watch. The error is
+// revoked, or when the directory withdraws the device; also if that was between the decision and now. It is nil where nothing
+// would be refused for that: where nothing is enforced, and for users whom the policies let off. The error is
 // [revocation.ErrTooMany].
 func (e *Enforcer) Watch(d *Decision) (*revocation.Watch, error) {
-	if e.Devices.Revocations == nil || !d.Allow || !d.Bound {
+	if e.Devices.Revocations == nil || !d.Allow || !d.Bound || !e.rests(d) {
 		return nil, nil
 	}
-	id := ""
-	if d.Claims != nil {
-		id = d.Claims.Device
+	watch, err := e.Devices.Revocations.Watch(d.device(), d.keys()...)
+	if err == nil && e.withdrawn(d) {
+		watch.End(reason.DeviceWithdrawn)
 	}
-	if d.Device.Device != nil {
-		id = d.Device.Device.ID
+	return watch, err
+}
+
+// device is the id of the device behind the request, as far as it is known.
+func (d *Decision) device() string {
+	switch {
+	case d.Device.Device != nil:
+		return d.Device.Device.ID
+	case d.Claims != nil:
+		return d.Claims.Device
 	}
+	return ""
+}
+
+// keys are those that were proved.
+func (d *Decision) keys() []jose.Thumbprint {
 	if d.Claims != nil && d.Claims.Confirmation.X5T != nil {
-		return e.Devices.Revocations.Watch(id, d.Binding.Key, *d.Claims.Confirmation.X5T)
+		return []jose.Thumbprint{d.Binding.Key, *d.Claims.Confirmation.X5T}
 	}
-	return e.Devices.Revocations.Watch(id, d.Binding.Key)
+	return []jose.Thumbprint{d.Binding.Key}
+}
+
+// rests reports whether the decision rests on the proof: without it the request would be refused.
+func (e *Enforcer) rests(d *Decision) bool {
+	if !e.enforcing {
+		return false
+	}
+	for i := range d.Outcomes {
+		if d.Outcomes[i].Result == policy.Success {
+			return true
+		}
+	}
+	who := e.subject(d)
+	return d.Confirmed && e.Policies.BoundTokenNeedsProof(&who)
+}
+
+// withdrawn reports whether the directory says something else by now.
+func (e *Enforcer) withdrawn(d *Decision) bool {
+	if e.Devices.Directory == nil || d.Claims == nil {
+		return false
+	}
+	verdict := e.Devices.Directory.Judge(context.Background(), &d.question, e.Devices.Demand, e.Now())
+	return verdict.Known && verdict.Reason != reason.None
 }

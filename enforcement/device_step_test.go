@@ -338,8 +338,7 @@ func TestASessionEndsWithItsKey(t *testing.T) {
 	w := signedIn(t, enforced())
 	list := revocation.New(0, 0)
 	w.Devices.Revocations = list
-	d := w.registered().allows(w.browse(), reason.None)
-	watch := ok(w.Watch(d))(t)
+	watch := ok(w.Watch(w.registered().allows(w.browse(), reason.None)))(t)
 	defer watch.Close()
 	if err := list.Revoke(revocation.Entry{Thumbprint: laptop.key.Thumbprint.String()}, noon); err != nil {
 		t.Fatal(err)
@@ -350,15 +349,74 @@ func TestASessionEndsWithItsKey(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotBoundIsNotWatched(t *testing.T) {
+// Invariant: report-only changes nothing, so that nothing is ended either. Nor is it for users whom the policies let off.
+func TestOnlyWhatRestsOnTheProofIsWatched(t *testing.T) {
 	list := revocation.New(0, 0)
-	for _, r := range []*Request{get(""), get("Bearer " + mint(unbound)), get("Bearer " + mint())} {
-		g := newRig(t, reported(), func(s *setup) { s.Devices.Revocations = list })
-		if watch, err := g.Watch(g.Enforce(r)); watch != nil || err != nil {
-			t.Errorf("%v, %v", watch, err)
+	bound := func() *Request { return proven() }
+	for name, c := range map[string]struct {
+		policies []policy.Policy
+		request  func() *Request
+		watched  bool
+	}{
+		"enforced":                      {enforced(), bound, true},
+		"user not included":             {enforced(includeGroup), bound, true}, // a bound token needs its proof
+		"report-only":                   {reported(), bound, false},
+		"excluded":                      {enforced(excludeAnn), bound, false},
+		"another resource":              {enforced(onlySharepoint), bound, false},
+		"unbound, no policy for it":     {enforced(onlyBrowsers), func() *Request { return get("Bearer " + mint(unbound)) }, false},
+		"refused":                       {enforced(), func() *Request { return get("Bearer " + mint()) }, false},
+		"without a credential, allowed": {reported(), func() *Request { return get("") }, false},
+	} {
+		g := newRig(t, c.policies, func(s *setup) { s.Devices.Revocations = list })
+		watch, err := g.Watch(g.Enforce(c.request()))
+		if (watch != nil) != c.watched || err != nil {
+			t.Errorf("%s: watched %v, %v", name, watch != nil, err)
+		}
+		if watch != nil {
+			watch.Close()
 		}
 	}
-	if watch, err := newRig(t, reported()).Watch(&Decision{Allow: true, Bound: true}); watch != nil || err != nil {
+	g := newRig(t, enforced())
+	if watch, err := g.Watch(g.Enforce(proven())); watch != nil || err != nil {
 		t.Errorf("without a list: %v, %v", watch, err)
+	}
+}
+
+// Most requests are over before they are watched; what the directory withdrew meanwhile must not stay open.
+func TestWhatWasWithdrawnBeforeTheWatchBeganEndsAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		after *device.Device
+		err   error
+		ends  bool
+	}{
+		"unchanged": {&device.Device{ID: "device-1"}, nil, false}, "disabled": {&device.Device{ID: "device-1", AccountEnabled: new(false)}, nil, true},
+		"gone": {nil, nil, true}, "down": {nil, errors.New("down"), false},
+	} {
+		held := &source{device: &device.Device{ID: "device-1"}}
+		directory := elsewhere(t, held, time.Minute)
+		g := newRig(t, enforced(), directory, func(s *setup) { s.Devices.Revocations = revocation.New(0, 0) })
+		d := g.allows(proven(), reason.None)
+		held.set(c.after, c.err)
+		g.Devices.Directory.Forget("device-1")
+		watch := ok(g.Watch(d))(t)
+		if (watch.Reason() == reason.DeviceWithdrawn) != c.ends {
+			t.Errorf("%s: ended for %q", name, watch.Reason())
+		}
+		watch.Close()
+	}
+}
+
+// The step costs a request nothing that the collector must clean up.
+func TestTheDeviceStepAllocatesNothing(t *testing.T) {
+	profile := ok(requirements.Find("microsoft365"))(t)
+	list := revocation.New(0, 0)
+	if err := list.Revoke(revocation.Entry{Device: "another"}, noon); err != nil {
+		t.Fatal(err)
+	}
+	g := newRig(t, enforced(), listing(t, annsLaptop()), func(s *setup) { s.Devices.Requirements, s.Devices.Revocations = profile, list })
+	r := proven()
+	d := g.allows(r, reason.None)
+	if n := testing.AllocsPerRun(1000, func() { g.judgeDevice(d, r, noon) }); n != 0 || !d.Bound {
+		t.Errorf("%v allocations, bound %v", n, d.Bound)
 	}
 }

@@ -137,15 +137,14 @@ func (p *Profile) Check(d *device.Device, userAgent string) Verdict {
 }
 
 func (p *Profile) checkDevice(d *device.Device) Verdict {
-	name := normal(d.OperatingSystem)
 	running, known := leading(d.OperatingSystemVersion)
 	for i := range p.kinds {
-		if p.kinds[i].is(d, name, running, known) {
+		if p.kinds[i].is(d, running, known) {
 			return Verdict{reason.DeviceUnsupported, p.kinds[i].Name}
 		}
 	}
 	for _, s := range p.systems {
-		if s.name == name && known && running.compare(s.minimum) < 0 {
+		if rest, ok := cutNormal(d.OperatingSystem, s.name); ok && rest == "" && known && running.compare(s.minimum) < 0 {
 			return Verdict{reason.SystemVersion, d.OperatingSystem}
 		}
 	}
@@ -154,6 +153,25 @@ func (p *Profile) checkDevice(d *device.Device) Verdict {
 
 // normal makes names of operating systems comparable: `Windows Server 2016` and `WindowsServer2016` are one.
 func normal(name string) string { return strings.ToLower(strings.ReplaceAll(name, " ", "")) }
+
+// cutNormal cuts the beginning that is word, as normal writes it, off a name, without writing the name anew.
+func cutNormal(name, word string) (rest string, found bool) {
+	for name != "" && (word != "" || name[0] == ' ') {
+		c := name[0]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		switch {
+		case c == ' ':
+		case c != word[0]:
+			return name, false
+		default:
+			word = word[1:]
+		}
+		name = name[1:]
+	}
+	return name, word == ""
+}
 
 // kind is a kind of device that is not supported. All that is given must match; of a list, one member.
 type kind struct {
@@ -201,7 +219,7 @@ func (k *kind) compile() (err error) {
 	return err
 }
 
-func (k *kind) is(d *device.Device, system string, running version, known bool) bool {
+func (k *kind) is(d *device.Device, running version, known bool) bool {
 	switch {
 	case k.Unless != nil && strings.EqualFold(d.TrustType, k.Unless.TrustType) && known && running.compare(k.unless) >= 0:
 		return false
@@ -211,11 +229,15 @@ func (k *kind) is(d *device.Device, system string, running version, known bool) 
 	owned := len(k.Owner) == 0 || slices.ContainsFunc(d.RegisteredOwners, func(owner string) bool { return begins(owner, k.Owner) })
 	labelled := len(k.SystemLabels) == 0 || slices.ContainsFunc(d.SystemLabels, func(label string) bool { return equal(label, k.SystemLabels) })
 	return owned && labelled &&
-		(len(k.OperatingSystem) == 0 || begins(system, k.OperatingSystem)) &&
+		(len(k.OperatingSystem) == 0 || isSystem(d.OperatingSystem, k.OperatingSystem)) &&
 		(len(k.EnrollmentType) == 0 || begins(d.EnrollmentType, k.EnrollmentType)) &&
 		(len(k.Model) == 0 || contains(d.Model, k.Model)) &&
 		(len(k.EnrollmentProfileName) == 0 || contains(d.EnrollmentProfileName, k.EnrollmentProfileName)) &&
 		(len(k.ProfileType) == 0 || equal(d.ProfileType, k.ProfileType))
+}
+
+func isSystem(name string, words []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { _, found := cutNormal(name, word); return found })
 }
 
 func begins(text string, words []string) bool {
@@ -227,6 +249,12 @@ func equal(text string, words []string) bool {
 }
 
 func contains(text string, words []string) bool {
-	text = strings.ToLower(text)
-	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, strings.ToLower(word)) })
+	return slices.ContainsFunc(words, func(word string) bool {
+		for at := range max(0, len(text)-len(word)+1) {
+			if strings.EqualFold(text[at:at+len(word)], word) {
+				return true
+			}
+		}
+		return false
+	})
 }

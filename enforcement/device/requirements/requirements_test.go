@@ -205,6 +205,31 @@ func TestVersionsCompareByTheirNumbers(t *testing.T) {
 	}
 }
 
+func TestTheVersionAtTheBeginningIsRead(t *testing.T) {
+	for text, want := range map[string]version{
+		"22.217.1016.0002 ship": {22, 217, 1016, 2}, "16.0": {16}, "10.0 (22631)": {10, 0, 22631}, "10.0 (x)": {10}, "10.0 (22631": {10}, "10 (22631)": {10},
+		"1.2.3.4.5": {1, 2, 3, 4}, "1.": {1}, "1..2": {1}, "7": {7},
+	} {
+		if got, ok := leading(text); !ok || got != want {
+			t.Errorf("%q: %v, %v", text, got, ok)
+		}
+	}
+	for _, text := range []string{"", "x", ".1", " 1", "4294967296"} {
+		if got, ok := leading(text); ok {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
+func TestACheckAllocatesNothing(t *testing.T) {
+	p := microsoft(t)
+	d := &device.Device{ID: "d", OperatingSystem: "Windows 11 Enterprise", OperatingSystemVersion: "10.0.22631.4037", Model: "Book 3", TrustType: "AzureAd",
+		EnrollmentProfileName: "Autopilot", SystemLabels: []string{"M365Managed"}, RegisteredOwners: []string{"alice"}}
+	if n := testing.AllocsPerRun(1000, func() { p.Check(d, "Mozilla/5.0 Teams/1.6.00.1331 Electron/16.2.8") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // A comparison is an order, and a profile says something about any user agent without failing.
 func FuzzComparingVersionsIsAnOrder(f *testing.F) {
 	f.Add("1.6.00.1331", "22.217", "10.0 (22631)")

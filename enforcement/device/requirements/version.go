@@ -59,23 +59,39 @@ func CompareVersions(a, b string) (int, error) {
 // leading reads the version that a text begins with, such as that in `22.217.1016.0002 ship`. What lies behind a fourth
 // number does not count. Active Directory writes the build in parentheses: `10.0 (22631)`.
 func leading(text string) (version, bool) {
-	end := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
-	rest := ""
-	if end >= 0 {
-		text, rest = text[:end], text[end:]
-	}
-	parts := strings.Split(strings.TrimRight(text, "."), ".")
-	v, err := parseVersion(strings.Join(parts[:min(len(parts), maxParts)], "."))
-	if err != nil {
-		return version{}, false
-	}
-	if build, ok := strings.CutPrefix(rest, " ("); ok && len(parts) == 2 {
-		digits, _, closed := strings.Cut(build, ")")
-		if number, err := strconv.ParseUint(digits, 10, 32); closed && err == nil {
-			v[2] = uint32(number)
+	var v version
+	parts := 0
+	for parts < maxParts {
+		number, rest, ok := digits(text)
+		if !ok {
+			break
+		}
+		v[parts] = number
+		parts++
+		if text, ok = strings.CutPrefix(rest, "."); !ok {
+			text = rest
+			break
 		}
 	}
-	return v, true
+	if build, ok := strings.CutPrefix(text, " ("); ok && parts == 2 {
+		if number, rest, ok := digits(build); ok && strings.HasPrefix(rest, ")") {
+			v[2] = number
+		}
+	}
+	return v, parts > 0
+}
+
+// digits reads the decimal number that a text begins with.
+func digits(text string) (number uint32, rest string, ok bool) {
+	end := 0
+	for end < len(text) && '0' <= text[end] && text[end] <= '9' {
+		end++
+	}
+	if end == 0 {
+		return 0, text, false
+	}
+	parsed, err := strconv.ParseUint(text[:end], 10, 32)
+	return uint32(parsed), text[end:], err == nil
 }
 
 // clip shortens what an error repeats.

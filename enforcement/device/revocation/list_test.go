@@ -177,6 +177,18 @@ func TestWhatWasRevokedBeforeTheWatchBeganEndsItAtOnce(t *testing.T) {
 	}
 }
 
+func TestAWatchCanBeEndedByItsHolder(t *testing.T) {
+	l := New(0, 0)
+	mine, others := watch(t, l, "d1"), watch(t, l, "d1")
+	mine.End(reason.DeviceWithdrawn)
+	mine.End(reason.KeyRevoked)
+	if !ended(mine) || mine.Reason() != reason.DeviceWithdrawn || ended(others) {
+		t.Errorf("ended %v, %q; the other %v", ended(mine), mine.Reason(), ended(others))
+	}
+	mine.Close()
+	others.Close()
+}
+
 func TestWatchesAreBoundedAndLeaveNothing(t *testing.T) {
 	l := New(0, 3)
 	var all []*Watch

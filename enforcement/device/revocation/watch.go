@@ -65,6 +65,13 @@ func (w *Watch) Reason() reason.Reason {
 	return reason.None
 }
 
+// End says that the stream must end, for this reason, unless it must already.
+func (w *Watch) End(why reason.Reason) {
+	w.list.mu.Lock()
+	defer w.list.mu.Unlock()
+	w.watcher.end(why)
+}
+
 // Close ends the watch. Calling it again does nothing.
 func (w *Watch) Close() {
 	w.once.Do(func() {
