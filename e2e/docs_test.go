@@ -65,7 +65,8 @@ func files(t *testing.T) (folder string, here *strings.Replacer) {
 	here = strings.NewReplacer("/etc/caddy/", folder+"/", "/var/log/caddy/", folder+"/")
 	for name, source := range map[string]string{
 		"Caddyfile":     example,
-		"device-ca.pem": "../caddymodule/testdata/device_ca.pem",
+		"device-ca.pem": "../caddymodule/testdata/device_ca.pem", "directory-ca.pem": "../caddymodule/testdata/device_ca.pem",
+		"devices.json":  "../caddymodule/testdata/devices.json",
 		"policies.json": "../caddymodule/testdata/exported_policy.json",
 		"sign-in.log":   "../enforcement/signin/testdata/sign_in.log",
 		"token.txt":     "",
@@ -90,6 +91,8 @@ func files(t *testing.T) (folder string, here *strings.Replacer) {
 func TestDocumentedConfigurationsAreValid(t *testing.T) {
 	t.Setenv("NONCE_SECRET", strings.Repeat("n", 32))
 	t.Setenv("INTROSPECTION_SECRET", "s")
+	t.Setenv("GRAPH_SECRET", "s")
+	t.Setenv("LDAP_PASSWORD", "s")
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {
 			if b.language != "caddyfile" {
