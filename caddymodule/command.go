@@ -27,9 +27,9 @@ func init() {
 		Long: `
 Tries, observes and operates token protection. The demo runs everything in one
 process and shows what devices and thieves get; keygen and proof let you be a
-device with curl; report sums up the sign-in log.`,
+device with curl; report sums up the sign-in log, and insights shows it.`,
 		CobraFunc: func(command *cobra.Command) {
-			command.AddCommand(demoCommand(), reportCommand(), keygenCommand(), proofCommand(), healthCommand(), doctorCommand(), verifyCommand())
+			command.AddCommand(demoCommand(), reportCommand(), insightsCommand(), keygenCommand(), proofCommand(), healthCommand(), doctorCommand(), verifyCommand())
 		},
 	})
 }

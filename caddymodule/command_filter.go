@@ -25,7 +25,6 @@ func (o *filterOptions) flags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&o.from, "from", "", "sign-ins from this time on")
 	flags.StringVar(&o.to, "to", "", "sign-ins before this time")
-	flags.StringArrayVar(&o.policies, "policy", nil, "only what this policy, by id or name, made of them; repeatable")
 	flags.StringArrayVar(&o.resources, "resource", nil, "sign-ins at this resource, by display name, app id, or as exchange or sharepoint; repeatable")
 }
 

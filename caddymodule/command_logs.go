@@ -4,10 +4,14 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
@@ -62,6 +66,64 @@ func (l *logFiles) readOne(path string, progress *progress, each func(*signin.En
 	})
 }
 
+// follow reads the files and goes on with what is written to them, until ctx is done. What Caddy has rolled or packed, and
+// standard input, is read once.
+func (l *logFiles) follow(ctx context.Context, paths []string, each func(*signin.Entry)) error {
+	for _, path := range paths {
+		if _, err := os.Stat(path); path != "-" && err != nil {
+			return err
+		}
+	}
+	files, err := l.expand(paths)
+	if err != nil {
+		return err
+	}
+	var once, growing []string
+	for _, path := range files {
+		if path != "-" && !packed(path) && slices.Contains(paths, path) {
+			growing = append(growing, path)
+		} else {
+			once = append(once, path)
+		}
+	}
+	following, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { // may wait for standard input when the command ends
+		quiet := logFiles{stdin: l.stdin, stderr: struct{ io.Writer }{l.stderr}}
+		if err := quiet.read(once, each); err != nil {
+			cancel(err)
+		}
+	}()
+	var tails sync.WaitGroup
+	for _, path := range growing {
+		tails.Go(func() {
+			if err := l.tail(following, path, each); err != nil {
+				cancel(fmt.Errorf("%s: %w", path, err))
+			}
+		})
+	}
+	<-following.Done()
+	tails.Wait()
+	if ctx.Err() != nil {
+		return nil // as asked
+	}
+	return context.Cause(following)
+}
+
+func (l *logFiles) tail(ctx context.Context, path string, each func(*signin.Entry)) error {
+	var once sync.Once
+	tail := signin.Tail{Path: path, Each: each, Malformed: func(err error) {
+		once.Do(func() {
+			fmt.Fprintf(l.stderr, "warning: %s: a sign-in record could not be read: %v; further ones are skipped in silence\n", path, err)
+		})
+	}}
+	return tail.Follow(ctx)
+}
+
+func packed(path string) bool {
+	return strings.HasSuffix(path, ".gz") || strings.HasSuffix(path, ".zst")
+}
+
 // expand lists all files to read, each once: the same file under two names would count twice.
 func (l *logFiles) expand(paths []string) (files []string, err error) {
 	var known []os.FileInfo
@@ -105,12 +167,17 @@ type progress struct {
 	shown    time.Time
 }
 
-func newProgress(stderr io.Writer, paths []string) *progress {
-	file, ok := stderr.(*os.File)
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
 	if !ok {
-		return &progress{}
+		return false
 	}
-	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func newProgress(stderr io.Writer, paths []string) *progress {
+	if !isTerminal(stderr) {
 		return &progress{}
 	}
 	p := &progress{terminal: stderr, shown: time.Now()}

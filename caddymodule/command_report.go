@@ -34,6 +34,7 @@ UTC, or a time ago, such as 7d, 24h or 30m.`,
 		}),
 	}
 	options.filter.flags(command)
+	command.Flags().StringArrayVar(&options.filter.policies, "policy", nil, "only what this policy, by id or name, made of the sign-ins; repeatable")
 	flags := command.Flags()
 	flags.StringVar(&options.format, "format", "table", "table, json or csv")
 	flags.BoolVar(&options.rolled, "rolled", false, "read also the files that Caddy rolled each log into")
