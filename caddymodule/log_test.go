@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin/schematest"
 )
 
 // exampleFilter is the log filter of Caddyfile.example.
@@ -132,6 +133,22 @@ func jsonType(value any) string {
 	return "?"
 }
 
+// expectSchema checks a line of the sign-in log, without what Caddy's encoder adds, against the published schema.
+func expectSchema(t testing.TB, line []byte) {
+	t.Helper()
+	record := decode[map[string]json.RawMessage](t, line)
+	for _, own := range []string{"level", "ts", "logger", "msg"} {
+		delete(record, own)
+	}
+	text, err := json.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range schematest.Faults(signin.Schema, text) {
+		t.Errorf("%s: %s", fault, line)
+	}
+}
+
 // members returns the names of an object's members in their order.
 func members(t testing.TB, object []byte) (names []string) {
 	t.Helper()
@@ -178,6 +195,7 @@ func TestSignInLog(t *testing.T) {
 	required, types := schemaOf(t)
 	own := []string{"level", "ts", "logger", "msg"}
 	for _, record := range records {
+		expectSchema(t, record)
 		if names := members(t, record); !slices.Equal(names, append(slices.Clone(own), required...)) {
 			t.Errorf("members %q", names)
 		}
@@ -226,6 +244,7 @@ func TestSignInLogIsCompleteAfterAStop(t *testing.T) {
 	count := 0
 	records := lines(t, log)
 	for _, line := range records {
+		expectSchema(t, line)
 		count += decode[signin.Record](t, line).RequestCount
 	}
 	if len(records) != 2 || count != 5 {
