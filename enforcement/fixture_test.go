@@ -34,6 +34,7 @@ import (
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/pop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin/schematest"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/target"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
 )
@@ -284,6 +285,10 @@ func newRig(t testing.TB, policies []policy.Policy, edits ...func(*setup)) *rig 
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.records = append(g.records, r)
+		text, err := json.Marshal(r)
+		if faults := schematest.Faults(signin.Schema, text); err != nil || len(faults) > 0 {
+			t.Errorf("a record breaks the schema: %v, %q in %s", err, faults, text)
+		}
 	}})
 	g.Enforcer = ok(New(s.Config))(t)
 	return g
