@@ -147,7 +147,10 @@ func (r *Readiness) countUnbound(e *Entry) {
 			r.untracked += e.RequestCount
 			return
 		}
-		row = &UnboundRow{Code: key.code, Reason: key.reason, Meaning: Meaning(key.code)}
+		row = &UnboundRow{Code: key.code, Reason: key.reason}
+		if key.code != 0 {
+			row.Meaning = Meaning(key.code)
+		}
 		r.unbound[key] = row
 	}
 	row.Requests += e.RequestCount
@@ -188,7 +191,7 @@ func Meaning(code int) string {
 	case 0:
 		return "bound"
 	case 1002:
-		return "nothing to prove possession with: register the device, update the client"
+		return "nothing to prove with: register the device, update the client"
 	case 1003:
 		return "device unknown, disabled or unsupported: register it anew"
 	case 1004:
@@ -200,7 +203,7 @@ func Meaning(code int) string {
 	case 1007:
 		return "device registered to another user"
 	case 1008:
-		return "bound token without its proof: a client that cannot prove, or a thief"
+		return "bound token without its proof: a broken client, or a thief"
 	}
 	return ""
 }
