@@ -136,6 +136,50 @@ func TestKnownGoodUsersLoadAsAPolicy(t *testing.T) {
 	setup{issuer: newIssuer(t), app: policy}.load(t)
 }
 
+func TestReportListsExclusionsAndWhichAreUnused(t *testing.T) {
+	folder := t.TempDir()
+	log, policies := filepath.Join(folder, "sign-in.log"), filepath.Join(folder, "policies.json")
+	signInLog(t, log, map[string]bool{"ana": true, "glass": false}, 2)
+	graph := `{"value":[{"displayName":"Exported","state":"enabled","conditions":{"users":{"includeUsers":["All"],"excludeUsers":["ben"]},"applications":{"includeApplications":["All"]}},
+		"sessionControls":{"secureSignInSession":{"isEnabled":true}}}]}`
+	caddyfile := "{\n\ttoken_protection {\n\t\tissuer https://login.contoso.example\n\t\tpolicies_file " + policies + `
+		policy "Everybody" {
+			users {
+				include all
+				exclude user id-glass
+				exclude user cyd until 2026-12-31
+				exclude group break-glass
+			}
+			resources exchange
+		}
+	}
+}
+mail.contoso.example {
+	token_protection exchange
+}
+`
+	for name, content := range map[string]string{"Caddyfile": caddyfile, "policies.json": graph} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]string{
+		"Caddyfile": "Policy,Kind,Name,Use,Requests,LastSeen,Until\nEverybody,user,id-glass,used,10,2026-03-02T12:00:00Z,\nEverybody,user,cyd,unused,0,,2026-12-31\n" +
+			"Everybody,group,break-glass,unknown,,,\nExported,user,ben,unused,0,,\n",
+		"policies.json": "Policy,Kind,Name,Use,Requests,LastSeen,Until\nExported,user,ben,unused,0,,\n",
+	} {
+		got := runCommand(t, reportCommand(), nil, log, "--exclusions", filepath.Join(folder, file), "--format", "csv")
+		if got.err != nil || got.stdout != want {
+			t.Errorf("%s: %v\n%s", file, got.err, got.stdout)
+		}
+	}
+	for file, says := range map[string]string{"none": "no such file", "sign-in.log": "sign-in.log"} {
+		if got := runCommand(t, reportCommand(), nil, log, "--exclusions", filepath.Join(folder, file)); got.err == nil || !strings.Contains(got.err.Error(), says) {
+			t.Errorf("%s: %v", file, got.err)
+		}
+	}
+}
+
 func TestReportSaysWhatIsWrong(t *testing.T) {
 	folder := t.TempDir()
 	log, cut, broken := filepath.Join(folder, "sign-in.log"), filepath.Join(folder, "cut.log.gz"), filepath.Join(folder, "broken.log")
