@@ -9,7 +9,8 @@
 // follow are counted and written once per interval, and however many kinds a flood of refusals brings, memory and lines
 // stay bounded. [Read] takes records back out of log files, ours or exported from Log Analytics, and [Summary] counts them
 // per app and per user as the published queries do, which is what an administrator reads before a policy goes from
-// report-only to on.
+// report-only to on. [Readiness] finds the users who are ready for that, [Exclusions] the exclusions that nobody uses, and a
+// [Tail] reads on while the log grows.
 //
 // Nothing secret has a place in a record: tokens are named by their id and keys by their thumbprint.
 package signin

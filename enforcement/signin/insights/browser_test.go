@@ -88,7 +88,12 @@ func (v *visitor) expectQuiet() {
 }
 
 func bothFormsSayTheSame(v *visitor) {
-	board := boardOf(Limits{}, office(5000, 60, 4*24*time.Hour, 1))
+	v.expectTheSame(boardOf(Limits{}, office(5000, 60, 4*24*time.Hour, 1)))
+	v.expectTheSame(boardOf(Limits{Cells: 300, Details: 30}, office(5000, 600, 40*24*time.Hour, 1))) // counts much together
+}
+
+func (v *visitor) expectTheSame(board *Board) {
+	v.Helper()
 	server := httptest.NewServer(board)
 	defer server.Close()
 	v.opens(board)

@@ -4,12 +4,8 @@
 package insights
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // How much of everything the page lists. The script has the same numbers.
@@ -52,25 +48,6 @@ type chip struct{ Label, Href string }
 type tile struct {
 	Class, Label, Count, Share, Href string
 	Selected                         bool
-}
-
-type breakdown struct {
-	Param, Title string
-	Rows, More   []breakdownRow
-	MoreSays     string
-}
-
-type breakdownRow struct {
-	Label, Title, Href        string
-	Count, Failures           string
-	Success, Failure, Neither float64 // widths of the bar's parts, of 100
-	SuccessAt, NeitherAt      float64
-	Selected                  bool
-}
-
-type row struct {
-	Time, User, App, Resource, Address, Platform, Client, Device, DeviceName string
-	Outcome, OutcomeClass, Reason, Meaning, Scheme, Requests, Correlation    string
 }
 
 // view computes the page.
@@ -190,167 +167,4 @@ func tiles(t tally, q query, link string) (list []tile) {
 		})
 	}
 	return list
-}
-
-// breakdown lists a dimension's values, those with most requests first.
-func (b *Board) breakdown(d int, tallies []tally, q query, link string) breakdown {
-	var order []int
-	for n := range tallies {
-		if tallies[n][anyOutcome] > 0 {
-			order = append(order, n)
-		}
-	}
-	names := b.names[d].names
-	slices.SortFunc(order, func(x, y int) int {
-		if d == byUser { // whom policies refuse is what one looks for
-			if c := cmp.Compare(tallies[y][failure], tallies[x][failure]); c != 0 {
-				return c
-			}
-		}
-		return cmp.Or(cmp.Compare(tallies[y][anyOutcome], tallies[x][anyOutcome]), cmp.Compare(names[x], names[y]))
-	})
-	widest := 1
-	for _, n := range order {
-		widest = max(widest, tallies[n][anyOutcome])
-	}
-	list := breakdown{Param: described[d].param, Title: described[d].title}
-	for i, n := range order[:min(len(order), mostRows)] {
-		r := breakdownRowOf(names[n], tallies[n], widest)
-		r.Selected = q.values[d] == names[n]
-		r.Href = link + q.toggled(d, names[n]).encode()
-		if d == byReason {
-			r.Title = meaning(names[n])
-		}
-		if i < shownRows {
-			list.Rows = append(list.Rows, r)
-		} else {
-			list.More = append(list.More, r)
-		}
-	}
-	if more := len(order) - shownRows; more > 0 {
-		list.MoreSays = number(more) + " more"
-		if len(order) > mostRows {
-			list.MoreSays += fmt.Sprintf(", the first %d of them", mostRows-shownRows)
-		}
-	}
-	return list
-}
-
-func breakdownRowOf(name string, t tally, widest int) breakdownRow {
-	part := func(n int) float64 { return float64(n*1000/widest) / 10 }
-	r := breakdownRow{Label: name, Count: number(t[anyOutcome]), Failure: part(t[failure]), Success: part(t[success]), Neither: part(t[notApplied])}
-	if t[failure] > 0 {
-		r.Failures = number(t[failure]) + " failed"
-	}
-	r.SuccessAt = r.Failure
-	r.NeitherAt = r.Failure + r.Success
-	return r
-}
-
-// visits lists the newest sign-ins that fit, and says how many that is of how many.
-func (b *Board) visits(q query) (list []row, says string) {
-	l := b.lens(q)
-	from, to := q.window(b.last)
-	fitting := 0
-	for _, v := range b.newest.newestFirst() {
-		o := l.outcome(b.results[v.signature])
-		if !v.fits(q, o, from, to) {
-			continue
-		}
-		if fitting++; fitting <= mostVisits {
-			list = append(list, v.row(o))
-		}
-	}
-	says = fmt.Sprintf("%s of the newest %s sign-ins fit", number(fitting), number(len(b.newest.visits)))
-	if b.newest.read > len(b.newest.visits) {
-		says += fmt.Sprintf("; older ones, of %s in all, are only counted", number(b.newest.read))
-	}
-	if fitting > mostVisits {
-		says += fmt.Sprintf("; the first %d are listed", mostVisits)
-	}
-	return list, says + "."
-}
-
-func (v *visit) fits(q query, o outcome, from, to time.Time) bool {
-	if q.outcome != anyOutcome && o != q.outcome || !from.IsZero() && v.time.Before(from) || !to.IsZero() && !v.time.Before(to) {
-		return false
-	}
-	for d, asked := range q.values {
-		if !fits(d, asked, v.values[d]) {
-			return false
-		}
-	}
-	return q.search == "" || strings.Contains(v.searchable(), strings.ToLower(q.search))
-}
-
-// searchable is the text in which a search looks.
-func (v *visit) searchable() string {
-	return strings.ToLower(strings.Join(append(v.values[:], v.address, v.device, v.scheme, v.correlation), "\n"))
-}
-
-func (v *visit) row(o outcome) row {
-	return row{
-		Time: shownTime(v.time), User: v.values[byUser], App: v.values[byApp], Resource: v.values[byResource], Address: v.address,
-		Platform: v.values[byPlatform], Client: v.values[byClient], Device: v.values[byDevice], DeviceName: v.device,
-		Outcome: outcomeLabels[o], OutcomeClass: outcomeClasses[o], Reason: v.values[byReason], Meaning: meaning(v.values[byReason]),
-		Scheme: v.scheme, Requests: plural(v.requests, "request"), Correlation: v.correlation,
-	}
-}
-
-// notes say what the page cannot tell apart.
-func (b *Board) notes() (list []string) {
-	say := func(when bool, what string) {
-		if when {
-			list = append(list, what)
-		}
-	}
-	say(b.width > 0, "The log is too large to count by the minute: time is told apart in units of "+unit(widths[b.width])+", and a unit that a filter touches counts whole.")
-	say(b.folded.networks, "Networks are counted together as "+others+".")
-	say(b.folded.unrefused && !b.folded.users, "Users whom no policy has refused are counted together as "+others+".")
-	say(b.folded.users, "Users are counted together as "+others+".")
-	say(b.folded.signatures, "There are more policies, or combinations of their results, than the page tells apart: some requests count as not applied.")
-	for d := range b.names {
-		say(b.names[d].full, fmt.Sprintf("%s: there are more than %s; further ones are counted together as %s.", described[d].title, number(described[d].most), others))
-	}
-	return list
-}
-
-func unit(d time.Duration) string {
-	switch {
-	case d >= 24*time.Hour:
-		return plural(int(d/(24*time.Hour)), "day")
-	case d >= time.Hour:
-		return plural(int(d/time.Hour), "hour")
-	}
-	return plural(int(d/time.Minute), "minute")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return number(n) + " " + what + "s"
-}
-
-// number writes n with commas.
-func number(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
-
-func percent(part, whole int) string {
-	if whole == 0 {
-		return ""
-	}
-	return strconv.FormatFloat(float64(part*1000/whole)/10, 'f', 1, 64) + " %"
-}
-
-func shownTime(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04:05")
 }
