@@ -107,20 +107,21 @@ func (r *Readiness) prepare() {
 
 // see notes a request of a verified user, known by the immutable id where there is one.
 func (r *Readiness) see(e *Entry, good bool) {
-	id := cmp.Or(e.UserID, e.UserPrincipalName)
-	if id == "" {
+	id, principal := Clip(e.UserID, MaxName), Clip(e.UserPrincipalName, MaxName)
+	key := cmp.Or(id, principal)
+	if key == "" {
 		return
 	}
-	s := r.users[id]
+	s := r.users[key]
 	if s == nil {
 		if len(r.users) >= r.MaxUsers {
 			r.untracked += e.RequestCount
 			return
 		}
-		s = &seen{user: KnownGoodUser{UserID: e.UserID, FirstSeen: e.Time, LastSeen: e.Time}}
-		r.users[id] = s
+		s = &seen{user: KnownGoodUser{UserID: id, FirstSeen: e.Time, LastSeen: e.Time}}
+		r.users[key] = s
 	}
-	s.user.UserPrincipalName = cmp.Or(e.UserPrincipalName, s.user.UserPrincipalName)
+	s.user.UserPrincipalName = cmp.Or(principal, s.user.UserPrincipalName)
 	s.user.Requests += e.RequestCount
 	s.unbound = s.unbound || !good
 	if e.Time.IsZero() {
@@ -140,7 +141,7 @@ const maxReasons = 1000
 
 func (r *Readiness) countUnbound(e *Entry) {
 	reason, _, _ := strings.Cut(e.AdditionalDetails, " ")
-	key := unboundKey{e.TokenProtectionStatusDetails.SignInSessionStatusCode, strings.Trim(reason, ":;")}
+	key := unboundKey{e.TokenProtectionStatusDetails.SignInSessionStatusCode, Clip(strings.Trim(reason, ":;"), MaxName)}
 	row := r.unbound[key]
 	if row == nil {
 		if len(r.unbound) >= maxReasons {
@@ -154,7 +155,7 @@ func (r *Readiness) countUnbound(e *Entry) {
 		r.unbound[key] = row
 	}
 	row.Requests += e.RequestCount
-	user := unboundUser{key, cmp.Or(e.UserID, e.UserPrincipalName)}
+	user := unboundUser{key, Clip(cmp.Or(e.UserID, e.UserPrincipalName), MaxName)}
 	if _, known := r.met[user]; known || len(r.met) >= r.MaxUsers {
 		return
 	}

@@ -57,7 +57,7 @@ type Report struct {
 // Others is the name of the row in which is counted what a report does not tell apart.
 const Others = "(others)"
 
-// MaxRows is how many rows a [Summary] tells apart in each table: about 100 MB at the most.
+// MaxRows is how many rows a [Summary] tells apart in each table: some 100 MB with names of usual length.
 const MaxRows = 200_000
 
 // A Summary adds up entries. Its memory grows with the apps, users and resources in the log, not with its lines, and is
@@ -121,9 +121,10 @@ func (s *Summary) Add(e *Entry) {
 // count counts what one kind of policies made of an entry.
 func (s *Summary) count(e *Entry, now met) {
 	s.prepare()
-	name := cmp.Or(e.AppDisplayName, e.AppID)
+	name := Clip(cmp.Or(e.AppDisplayName, e.AppID), MaxName)
+	principal := Clip(e.UserPrincipalName, MaxName)
 	key, app := s.app(name)
-	user, folded := s.user(userKey{user: e.UserPrincipalName, app: name, resource: e.ResourceDisplayName})
+	user, folded := s.user(userKey{user: principal, app: name, resource: Clip(e.ResourceDisplayName, MaxName)})
 	if key.others || folded {
 		s.folded += e.RequestCount
 	}
@@ -140,7 +141,7 @@ func (s *Summary) count(e *Entry, now met) {
 		app.BlockSelfRemediable += e.RequestCount
 		user.BlockSelfRemediable += e.RequestCount
 	}
-	s.meet(app, metKey{key, e.UserPrincipalName}, now)
+	s.meet(app, metKey{key, principal}, now)
 }
 
 // meet counts a user of an app the first time each thing happens to that user there.

@@ -139,6 +139,22 @@ func TestNoCellIsAFormula(t *testing.T) {
 	}
 }
 
+func TestNamesAreCutToTheLengthThatRecordsHave(t *testing.T) {
+	long := strings.Repeat("x", 10*MaxName)
+	var s Summary
+	r := Readiness{MinRequests: 1}
+	e := Entry{UserPrincipalName: long, UserID: long, AppDisplayName: long, ResourceDisplayName: long, RequestCount: 1,
+		ConditionalAccessPolicies:    []PolicyRow{{Result: PolicySuccess, EnforcedSessionControls: Controls{SessionControl}}},
+		TokenProtectionStatusDetails: StatusDetails{SignInSessionStatus: Bound}}
+	s.Add(&e)
+	r.Add(&e)
+	for _, name := range []string{s.Report().Users[0].UserPrincipalName, s.Report().Users[0].ResourceDisplayName, s.Report().Apps[0].AppDisplayName, r.Report().KnownGood[0].UserID} {
+		if len(name) != MaxName {
+			t.Errorf("a name of %d bytes", len(name))
+		}
+	}
+}
+
 func TestBeyondItsRowsAReportCountsTogetherAndSaysSo(t *testing.T) {
 	s := Summary{MaxRows: 2}
 	policies := []PolicyRow{{Result: PolicyFailure, EnforcedSessionControls: Controls{SessionControl}, SessionControlsNotSatisfied: Controls{SessionControl}}}

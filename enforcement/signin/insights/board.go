@@ -14,7 +14,7 @@ import (
 
 // Bounds of a board, if its Limits do not say otherwise.
 const (
-	DefaultCells   = 40000 // about 8 MB, and 2 MB of a written page
+	DefaultCells   = 40000 // some 3 MB, and 2 MB of a written page
 	DefaultDetails = 1000
 )
 
