@@ -271,6 +271,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	decision := h.enforcer.Enforce(&request)
 	h.counters.count(decision, h.now().Sub(began))
 	h.setPlaceholders(r, decision)
+	annotate(r.Context(), h.Resource, decision)
 	h.notice(decision)
 	if !decision.Allow {
 		if h.probes(r, decision) {
