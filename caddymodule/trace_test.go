@@ -28,7 +28,7 @@ func recording(t testing.TB) (context.Context, func() map[string]string) {
 		span.End()
 		attributes := make(map[string]string)
 		for _, attribute := range recorder.Ended()[0].Attributes() {
-			attributes[string(attribute.Key)] = attribute.Value.Emit()
+			attributes[string(attribute.Key)] = attribute.Value.String()
 		}
 		return attributes
 	}
