@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -116,25 +116,25 @@ func (route adminRoute) check(w http.ResponseWriter, r *http.Request) error {
 			return adminError(http.StatusBadRequest, "query parameter %s is given twice", name)
 		}
 	}
-	if route.body == 0 && r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
+	if route.body == 0 && r.ContentLength != 0 { // -1 if it is not known
 		return adminError(http.StatusBadRequest, "expected no body")
 	}
-	r.Body = http.MaxBytesReader(w, orEmpty(r.Body), route.body)
+	r.Body = http.MaxBytesReader(w, r.Body, route.body)
 	return nil
 }
 
 // maxAdminQuery bounds the query that is looked at, in bytes.
 const maxAdminQuery = 4 << 10
 
-func parseAdminQuery(r *http.Request) (map[string][]string, error) {
+func parseAdminQuery(r *http.Request) (url.Values, error) {
 	if len(r.URL.RawQuery) > maxAdminQuery {
 		return nil, adminError(http.StatusBadRequest, "the query is longer than %d bytes", maxAdminQuery)
 	}
-	query := r.URL.Query()
-	if strings.ContainsRune(r.URL.RawQuery, ';') {
-		return nil, adminError(http.StatusBadRequest, "the query has a semicolon; expected &")
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, adminError(http.StatusBadRequest, "the query is malformed; expected name=value, percent-encoded, and & in between")
 	}
-	return maps.Clone(query), nil
+	return query, nil
 }
 
 func anyOf(names []string) string {
@@ -142,13 +142,6 @@ func anyOf(names []string) string {
 		return "none"
 	}
 	return "some of " + strings.Join(names, ", ")
-}
-
-func orEmpty(body io.ReadCloser) io.ReadCloser {
-	if body == nil {
-		return http.NoBody
-	}
-	return body
 }
 
 // decodeAdminBody reads one JSON object: known members only, and nothing
