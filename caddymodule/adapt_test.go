@@ -110,6 +110,9 @@ func TestAdaptErrorsSayWhereAndWhatIsExpected(t *testing.T) {
 func TestAdaptedConfigurationLoads(t *testing.T) {
 	t.Setenv("NONCE_SECRET", strings.Repeat("n", minSecret))
 	t.Setenv("NONCE_SECRET_BEFORE", strings.Repeat("b", minSecret))
+	t.Setenv("REDIS_PASSWORD", "p@ss/word")
+	t.Setenv("REDIS_URL", "rediss://user:p%40ss@redis.contoso.example")
+	t.Setenv("SENTINEL_PASSWORD", "word")
 	golden(t, func(path, _, expected string) {
 		if !strings.HasPrefix(expected, "{") || strings.Contains(expected, "jwks_file") || strings.Contains(expected, "policies_file") || strings.Contains(expected, "client_certificate") {
 			return // an error, or a file that is not here

@@ -37,14 +37,15 @@ type state struct {
 	tokens   *token.Verifier
 	verified *token.Cache
 	keys     *dpop.KeyCache
-	replay   enforcement.Replay
-	// popReplay remembers signed requests; nil if no resource accepts them.
-	popReplay enforcement.Replay
-	asked     []*token.Introspection
-	dpop      *dpop.Verifier
-	rules     atomic.Pointer[rules]
-	devices   deviceState
-	signIns   *signin.Aggregator
+	replay   enforcement.Replay       // of DPoP proofs
+	store    *enforcement.ReplayStore // that nodes share; nil if there is none
+	storeKey string                   // its key in the pool
+	spent    spentSets
+	asked    []*token.Introspection
+	dpop     *dpop.Verifier
+	rules    atomic.Pointer[rules]
+	devices  deviceState
+	signIns  *signin.Aggregator
 
 	policiesFile *livefile.File // nil without one
 	background   sync.WaitGroup
@@ -97,9 +98,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 func (a *App) setDefaults() {
 	setDefault(&a.Proof.MaxAge, defaultMaxAge)
 	setDefault(&a.Proof.Nonce, nonceAuto)
-	setDefault(&a.Replay.Store, storeMemory)
-	setDefault(&a.Replay.MaxEntries, defaultMaxEntries)
-	setDefault(&a.Replay.MaxPerKey, defaultMaxPerKey)
+	a.Replay.setDefaults()
 	setDefault(&a.Cache.Tokens, defaultTokens)
 	setDefault(&a.Cache.DeviceKeys, defaultDeviceKeys)
 	for _, zeroCounts := range []struct {
@@ -117,23 +116,6 @@ func setDefault[T comparable](value *T, fallback T) {
 	if *value == zero {
 		*value = fallback
 	}
-}
-
-func (a *App) provisionReplay() (err error) {
-	a.replay, err = a.replaySet("dpop", time.Duration(a.Proof.MaxAge), time.Duration(*a.Proof.ClockSkew))
-	return err
-}
-
-// replaySet returns the set of spent proofs of one scheme.
-func (a *App) replaySet(scheme string, maxAge, skew time.Duration) (enforcement.Replay, error) {
-	key := fmt.Sprintf("replay memory %s %d %d %v %v", scheme, a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew)
-	return take(&a.holds, key, func() (enforcement.Replay, error) {
-		start := started
-		if live.started() { // another set was in use until now, and knows what this one does not
-			start = time.Now()
-		}
-		return enforcement.NewReplay(a.Replay.MaxEntries, a.Replay.MaxPerKey, maxAge, skew, start)
-	})
 }
 
 func (a *App) provisionTokens() (err error) {
@@ -302,11 +284,17 @@ func (a *App) nonceSecrets() ([][]byte, error) {
 
 // Start begins the background work: fetching keys and writing the sign-in log.
 func (a *App) Start() error {
+	if err := checkClock(time.Now()); err != nil {
+		return err
+	}
 	if err := a.checkTargets(a.rules.Load().set); err != nil {
 		return err
 	}
 	for _, keys := range a.keySets {
 		keys.Start()
+	}
+	if a.store != nil {
+		a.store.Start()
 	}
 	a.devices.start()
 	a.signIns.Start()

@@ -196,23 +196,6 @@ func checkNonceSecrets(secrets []string) error {
 	return nil
 }
 
-func (a *App) parseReplay(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.Err("replay: missing argument; expected memory")
-	}
-	a.Replay.Store = d.Val()
-	if err := checkStore(a.Replay.Store); err != nil {
-		return d.WrapErr(err)
-	}
-	if err := onlyBlock(d, "replay memory"); err != nil {
-		return err
-	}
-	return block(d, "replay memory", map[string]parser{
-		"max_entries": count(&a.Replay.MaxEntries),
-		"max_per_key": count(&a.Replay.MaxPerKey),
-	})
-}
-
 func (a *App) parseCache(d *caddyfile.Dispenser) error {
 	if err := onlyBlock(d, "cache"); err != nil {
 		return err

@@ -6,7 +6,6 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,7 +14,7 @@ import (
 // check reports every mistake that can be seen without looking further.
 func (a *App) check() error {
 	var problems []error
-	problems = append(problems, a.checkIssuers(), checkMaxAge(a.Proof.MaxAge), checkClockSkew(*a.Proof.ClockSkew), checkStore(a.Replay.Store))
+	problems = append(problems, a.checkIssuers(), checkMaxAge(a.Proof.MaxAge), checkClockSkew(*a.Proof.ClockSkew), a.Replay.check())
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if a.Proof.Nonce != nonceAuto && a.Proof.Nonce != nonceRequired {
 		problem("nonce: %q is not known; expected one of auto, required", a.Proof.Nonce)
@@ -56,18 +55,6 @@ func checkClockSkew(skew caddy.Duration) error {
 		return fmt.Errorf("clock_skew: %v is out of range; expected a duration from 0s to 5m", time.Duration(skew))
 	}
 	return nil
-}
-
-func checkStore(store string) error {
-	switch {
-	case store == storeMemory:
-		return nil
-	case store == "redis":
-		return errors.New("replay: redis is not supported yet; expected memory")
-	case strings.Contains(store, "@"): // a URL with a password in it
-		return errors.New("replay: not the name of a store; expected memory")
-	}
-	return fmt.Errorf("replay: %q is not known; expected memory", store)
 }
 
 func checkAlgorithms(names []string) error {

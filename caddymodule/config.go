@@ -133,17 +133,53 @@ type Proof struct {
 
 // Replay says where spent proofs are remembered.
 type Replay struct {
-	// The kind of store: `memory`, this process's own. Default: memory.
+	// The kind of store: `memory`, this process's own, or `redis`, which
+	// nodes share. Default: memory.
 	Store string `json:"store,omitempty"`
 
-	// How many spent proofs are remembered. Beyond it the oldest are
-	// forgotten, and proofs that could be among them need a fresh server
-	// nonce. Default: 1000000.
+	// How many spent proofs this process remembers itself. Beyond it the
+	// oldest are forgotten, and proofs that could be among them need a fresh
+	// server nonce. Default: 1000000.
 	MaxEntries int `json:"max_entries,omitempty"`
 
 	// How many live proofs one device key may have in the store, so that one
 	// device cannot fill it. Default: 1000.
 	MaxPerKey int `json:"max_per_key,omitempty"`
+
+	// Where Redis or Valkey is, version 7.0 or later:
+	// `redis://user:password@host:port/database`, or `rediss` for TLS. A
+	// cluster and Sentinels may have several addresses, separated by commas.
+	// Placeholders such as `{env.REDIS_PASSWORD}` and `{file./run/secret}` work.
+	URL string `json:"url,omitempty"`
+
+	// The server is a Redis Cluster.
+	Cluster bool `json:"cluster,omitempty"`
+
+	// The addresses are those of Sentinels, and this is the name under which
+	// they know the primary.
+	Sentinel string `json:"sentinel,omitempty"`
+
+	// The user, if there is one, and the password of the Sentinels.
+	// Placeholders work.
+	SentinelUsername string `json:"sentinel_username,omitempty"`
+	SentinelPassword string `json:"sentinel_password,omitempty"`
+
+	// PEM files with the authorities that the servers' certificates are
+	// trusted from, for `rediss`. Default: those of the system.
+	CA []string `json:"ca,omitempty"`
+
+	// What the name of every key begins with. Nodes share what they remember
+	// if it is the same. Default: `token_protection:`.
+	KeyPrefix string `json:"key_prefix,omitempty"`
+
+	// What happens while Redis does not answer: `block` refuses with 503;
+	// `nonce` accepts proofs with a nonce that this very node issued during
+	// the outage. Default: block.
+	OnOutage string `json:"on_outage,omitempty"`
+
+	// How sure a proof must be remembered: `normal`, by the primary; or
+	// `strict`, by half of the replicas too, and at least one. Default: normal.
+	Consistency string `json:"consistency,omitempty"`
 }
 
 // Cache sizes the caches of what has been verified before.
@@ -175,6 +211,12 @@ const (
 	defaultInterval   = caddy.Duration(5 * time.Minute)
 	minSecret         = 32
 	storeMemory       = "memory"
+	storeRedis        = "redis"
+	defaultKeyPrefix  = "token_protection:"
+	outageBlock       = "block"
+	outageNonce       = "nonce"
+	consistencyNormal = "normal"
+	consistencyStrict = "strict"
 	nonceAuto         = "auto"
 	nonceRequired     = "required"
 )

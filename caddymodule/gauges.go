@@ -14,10 +14,12 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	replayEntries   = describe("replay_entries", "Spent proofs that are remembered.")
-	replayRefusals  = describe("replay_refusals_total", "Proofs refused by the replay set, by cause.", "cause")
-	replayOverflows = describe("replay_overflows_total", "Times that spent proofs were forgotten because the set was full.")
-	watermark       = describe("replay_watermark_timestamp_seconds", "Proofs not younger than this may have been forgotten, and need a fresh server nonce.")
+	replayEntries   = describe("replay_entries", "Spent proofs that this process remembers, by proof scheme.", "scheme")
+	replayRefusals  = describe("replay_refusals_total", "Proofs refused by the replay set, by proof scheme and cause.", "scheme", "cause")
+	replayOverflows = describe("replay_overflows_total", "Times that spent proofs were forgotten because the set was full, by proof scheme.", "scheme")
+	watermark       = describe("replay_watermark_timestamp_seconds", "Proofs not younger than this may have been forgotten, and need a fresh server nonce, by proof scheme.", "scheme")
+	storeUp         = describe("replay_store_up", "Whether the replay store that nodes share answers; absent without one.")
+	storeFailures   = describe("replay_store_failures_total", "Times that the replay store stopped answering; absent without one.")
 	cacheRequests   = describe("cache_requests_total", "Look-ups in the caches of tokens and device keys.", "cache", "result")
 	cacheEntries    = describe("cache_entries", "Entries in the caches of tokens and device keys.", "cache")
 	keySetAge       = describe("key_set_age_seconds", "Time since the issuer's key set was fetched; absent until the first success.", "issuer")
@@ -31,7 +33,7 @@ type stateCollector struct{}
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, description := range []*prometheus.Desc{
-		replayEntries, replayRefusals, replayOverflows, watermark, cacheRequests, cacheEntries, keySetAge, keySetKeys, keySetFetches,
+		replayEntries, replayRefusals, replayOverflows, watermark, storeUp, storeFailures, cacheRequests, cacheEntries, keySetAge, keySetKeys, keySetFetches,
 	} {
 		descriptions <- description
 	}
@@ -52,12 +54,18 @@ func (stateCollector) Collect(metrics chan<- prometheus.Metric) {
 	counter := func(desc *prometheus.Desc, value uint64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), labels...)
 	}
-	replay := app.replay.Stats()
-	gauge(replayEntries, float64(replay.Entries))
-	gauge(watermark, float64(replay.Watermark.UnixMilli())/1000)
-	counter(replayRefusals, replay.Replayed, "replayed")
-	counter(replayRefusals, replay.OverQuota, "over_quota")
-	counter(replayOverflows, replay.Overflows)
+	for scheme, replay := range app.spent.stats() {
+		gauge(replayEntries, float64(replay.Entries), string(scheme))
+		gauge(watermark, float64(replay.Watermark.UnixMilli())/1000, string(scheme))
+		counter(replayRefusals, replay.Replayed, string(scheme), "replayed")
+		counter(replayRefusals, replay.OverQuota, string(scheme), "over_quota")
+		counter(replayOverflows, replay.Overflows, string(scheme))
+	}
+	if app.store != nil {
+		status := app.store.Status()
+		gauge(storeUp, map[bool]float64{true: 1}[status.Up])
+		counter(storeFailures, status.Failures)
+	}
 	lru := func(name string, hits, misses uint64, entries int) {
 		counter(cacheRequests, hits, name, "hit")
 		counter(cacheRequests, misses, name, "miss")

@@ -41,12 +41,7 @@ func (l *runningApps) leave(a *App) {
 func (l *runningApps) confess(now time.Time) {
 	for _, a := range l.apps {
 		for _, b := range l.apps {
-			if a.replay != b.replay {
-				a.replay.Raise(now)
-			}
-			if a.popReplay != nil && a.popReplay != b.popReplay {
-				a.popReplay.Raise(now)
-			}
+			a.spent.confess(b.spent, now)
 		}
 	}
 }

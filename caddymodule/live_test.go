@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
 
 // While two configurations run side by side with replay sets of their own,
@@ -19,12 +20,12 @@ func TestSetsThatRanSideBySideNeedYoungerNonces(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := new(App)
-		a.replay = replay
+		a.replay, a.spent = replay, spentSets{{scheme: proof.DPoP}: replay}
 		return a
 	}
 	former, next := app(), app()
 	same := new(App)
-	same.replay = next.replay
+	same.replay, same.spent = next.replay, next.spent
 	var running runningApps
 	running.enter(former)
 	if got := former.replay.Watermark(); !got.Equal(time.Unix(1700000000, 0)) {

@@ -51,10 +51,18 @@ var (
 	}, []string{"resource"})
 )
 
+// skews shows how far the clocks of devices are off: half of a request's way, and up
+// to a second because iat is a whole number, are in it too.
+var skews = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	Namespace: namespace, Subsystem: subsystem, Name: "proof_age_seconds",
+	Help:    "Age of genuine proofs by the clock of the device that made them, negative where it is ahead.",
+	Buckets: []float64{-15, -5, -1, 0, 1, 2, 5, 15, 60, 300},
+}, []string{"scheme"})
+
 // registerMetrics registers the collectors with a configuration's registry.
 func registerMetrics(registry *prometheus.Registry) error {
 	for _, collector := range []prometheus.Collector{
-		decisions, reasons, policyResults, breakGlass, panics, verification, stateCollector{},
+		decisions, reasons, policyResults, breakGlass, panics, verification, skews, stateCollector{},
 	} {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(collector); err != nil && !errors.As(err, &already) {
@@ -73,6 +81,7 @@ type counters struct {
 	breakGlass   prometheus.Counter
 	panics       prometheus.Counter
 	verification prometheus.Observer
+	skews        [schemeCount]prometheus.Observer
 }
 
 // The small closed sets that decisions are counted by.
@@ -96,6 +105,11 @@ func newCounters(resource string, policies *policy.Set) *counters {
 		panics:       panics.WithLabelValues(resource),
 		verification: verification.WithLabelValues(resource),
 	}
+	for i, scheme := range schemeLabels {
+		if scheme == proof.DPoP || scheme == proof.PoP { // the others say no time of their own
+			c.skews[i] = skews.WithLabelValues(string(scheme))
+		}
+	}
 	for _, why := range reason.All() {
 		c.reasons[why] = reasons.WithLabelValues(resource, string(why))
 	}
@@ -117,6 +131,11 @@ func (c *counters) count(d *enforcement.Decision, took time.Duration) {
 	}
 	for i := range d.Outcomes {
 		c.policies[i][d.Outcomes[i].Result].Inc()
+	}
+	if d.Bound && !d.Binding.IssuedAt.IsZero() {
+		if i := slices.Index(schemeLabels[:], d.Binding.Scheme); i >= 0 && c.skews[i] != nil {
+			c.skews[i].Observe(time.Since(d.Binding.IssuedAt).Seconds())
+		}
 	}
 	if d.BreakGlass {
 		c.breakGlass.Inc()

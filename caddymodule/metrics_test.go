@@ -94,7 +94,7 @@ func TestMetricsAreNamedAlike(t *testing.T) {
 	for _, name := range []string{
 		"decisions_total", "unbound_total", "policy_results_total", "verification_seconds", "cache_requests_total", "cache_entries",
 		"replay_entries", "replay_refusals_total", "replay_overflows_total", "replay_watermark_timestamp_seconds",
-		"key_set_age_seconds", "key_set_fetches_total", "key_set_keys", "breakglass_total", "panics_total",
+		"key_set_age_seconds", "key_set_fetches_total", "key_set_keys", "breakglass_total", "panics_total", "proof_age_seconds",
 	} {
 		if !got["caddy_token_protection_"+name] {
 			t.Errorf("no metric %s", name)

@@ -4,11 +4,9 @@
 package caddymodule
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -117,15 +115,9 @@ func (d *DeviceCertificate) devices() (*mtls.Devices, error) {
 	if len(d.CA) == 0 {
 		return nil, errors.New("device_certificate: ca is missing; expected PEM files with the authorities that issue device certificates")
 	}
-	authorities := x509.NewCertPool()
-	for _, path := range d.CA {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w; expected a PEM file that can be read", err)
-		}
-		if !authorities.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("ca: %s has no certificate; expected PEM", path)
-		}
+	authorities, err := authorities(d.CA)
+	if err != nil {
+		return nil, err
 	}
 	return &mtls.Devices{Authorities: authorities, Source: source}, nil
 }
@@ -171,11 +163,10 @@ func (a *App) popVerifier(configured *PoP) (*pop.Verifier, error) {
 		return nil, err
 	}
 	skew := time.Duration(*a.Proof.ClockSkew)
-	replay, err := a.replaySet("pop", pop.DefaultMaxAge, skew)
+	replay, err := a.replaySet(proof.PoP, "", pop.DefaultMaxAge, skew)
 	if err != nil {
 		return nil, err
 	}
-	a.popReplay = replay
 	return pop.New(pop.Config{
 		Algorithms: algorithms, ClockSkew: skew, RequireNonce: configured.Nonce == nonceRequired,
 		Nonces: nonces, Replay: replay, Microsoft: configured.MicrosoftCompatible,

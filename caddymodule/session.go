@@ -16,6 +16,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dbsc"
 )
 
@@ -135,7 +136,7 @@ func (h *Handler) provisionSessions(app *App) (*dbsc.Config, error) {
 	if len(app.Proof.NonceSecret) == 0 {
 		h.logger.Warn("dbsc without nonce_secret: everybody has to sign in again after a restart, and other nodes know nobody", zap.String("resource", h.Resource))
 	}
-	memory, err := app.replaySet("dbsc "+h.Resource, config.Lifetime(), 0)
+	memory, err := app.replaySet(proof.DBSC, h.Resource, config.Lifetime(), 0)
 	if err != nil {
 		return nil, err
 	}

@@ -4,10 +4,10 @@
 package caddymodule
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"time"
-
-	"github.com/tokenprotection/caddy-token-protection/enforcement"
 )
 
 // status is the answer of `GET /token_protection/status`. There is no secret
@@ -133,16 +133,13 @@ func (a *App) keySetStatus(now time.Time) []keySetStatus {
 }
 
 func (a *App) replayStatus() []replayStatus {
-	list := []replayStatus{replayStatusOf("dpop", a.replay)}
-	if a.popReplay != nil {
-		list = append(list, replayStatusOf("pop", a.popReplay))
+	var list []replayStatus
+	stats := a.spent.stats()
+	for _, scheme := range slices.Sorted(maps.Keys(stats)) {
+		s := stats[scheme]
+		list = append(list, replayStatus{string(scheme), s.Entries, s.Replayed, s.OverQuota, s.Overflows, s.Watermark})
 	}
 	return list
-}
-
-func replayStatusOf(scheme string, replay enforcement.Replay) replayStatus {
-	s := replay.Stats()
-	return replayStatus{scheme, s.Entries, s.Replayed, s.OverQuota, s.Overflows, s.Watermark}
 }
 
 func (a *App) cacheStatus() []cacheStatus {

@@ -52,7 +52,8 @@ func TestMetricSeriesDoNotGrowWithRequests(t *testing.T) {
 		`caddy_token_protection_decisions_total{code="0",resource="exchange",result="allow",scheme="dpop"}`,
 		`caddy_token_protection_decisions_total{code="1002",resource="exchange",result="block",scheme="none"}`,
 		`caddy_token_protection_verification_seconds_count{resource="exchange"}`,
-		`caddy_token_protection_replay_entries`, `caddy_token_protection_replay_watermark_timestamp_seconds`,
+		`caddy_token_protection_replay_entries{scheme="dpop"}`, `caddy_token_protection_replay_watermark_timestamp_seconds{scheme="pop"}`,
+		`caddy_token_protection_proof_age_seconds_count{scheme="dpop"}`,
 		`caddy_token_protection_cache_requests_total{cache="tokens",result="hit"}`,
 		`caddy_token_protection_key_set_age_seconds{issuer="` + world.Issuer.URL + `"}`,
 	} {

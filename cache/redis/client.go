@@ -9,6 +9,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
+// connection is a client of the library, which keeps several open.
+type connection struct{ rueidis.Client }
+
 // connect opens the first connection. The library opens more as they are needed, and again when they break.
 func connect(config *Config) (rueidis.Client, error) {
 	const buffer = 32 << 10

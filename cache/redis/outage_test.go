@@ -48,7 +48,7 @@ func TestAnOutageBlocks(t *testing.T) {
 	}
 }
 
-// Many requests at once do not wait for each other beyond the deadline.
+// Many requests at once wait for one deadline, not for each other's. The bound is wide, for a busy machine.
 func TestManyRequestsAtTheBeginningOfAnOutageAreAllAnswered(t *testing.T) {
 	redis := serve(t)
 	n := join(t, []*server{redis})
@@ -57,7 +57,11 @@ func TestManyRequestsAtTheBeginningOfAnOutageAreAllAnswered(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 3 * maxInFlight {
 		group.Go(func() {
-			within(t, "an answer", func() { n.want(t, number(i), cache.Unavailable) })
+			start := time.Now()
+			n.want(t, number(i), cache.Unavailable)
+			if took := time.Since(start); took > 4*Deadline {
+				t.Errorf("an answer took %v", took)
+			}
 		})
 	}
 	group.Wait()

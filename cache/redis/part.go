@@ -91,7 +91,7 @@ func (p *part) look() {
 		}
 	}
 	if err != nil {
-		p.fail(err)
+		p.fail(client, err)
 		return
 	}
 	if p.state.Swap(answers) == silent {
@@ -101,7 +101,8 @@ func (p *part) look() {
 }
 
 // fail notes that the part does not answer.
-func (p *part) fail(err error) {
+func (p *part) fail(c *connection, err error) {
+	p.store.drop(c)
 	if p.state.Swap(silent) != silent {
 		p.store.down.Add(1)
 		p.store.failures.Add(1)

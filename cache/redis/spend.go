@@ -114,7 +114,10 @@ func (r *Replay) ask(proof *cache.Proof, question question) cache.Outcome {
 
 // put puts the question once. It reports false if the server does not know the generation or the script.
 func (r *Replay) put(ctx context.Context, question question, p *part, g *generation, proof *cache.Proof) (_ cache.Outcome, known bool) {
-	client := r.store.client // set before any generation is
+	client := r.store.client.Load()
+	if client == nil { // it has just failed
+		return cache.Unavailable, true
+	}
 	answer, err := p.answer(ctx, client, question(client, p, g, proof))
 	refusal, refused := rueidis.IsRedisErr(err)
 	switch {
@@ -123,7 +126,7 @@ func (r *Replay) put(ctx context.Context, question question, p *part, g *generat
 	case errors.Is(err, errUnconfirmed):
 		return cache.Unavailable, true // the store answers, but may lose what it says
 	case err != nil:
-		p.fail(err)
+		p.fail(client, err)
 		return cache.Unavailable, true
 	}
 	switch answer {

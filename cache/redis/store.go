@@ -10,8 +10,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"github.com/redis/rueidis"
 )
 
 // Store is a connection to Redis or Valkey. It is safe for concurrent use.
@@ -29,7 +27,7 @@ type Store struct {
 	running    sync.WaitGroup
 
 	dialing sync.Mutex
-	client  rueidis.Client // nil until the first connection
+	client  atomic.Pointer[connection] // nil while there is none
 
 	down atomic.Int64 // number of parts that do not answer
 
@@ -89,8 +87,8 @@ func (s *Store) Close() {
 	s.stop()
 	s.running.Wait()
 	s.end.Do(func() {
-		if s.client != nil {
-			s.client.Close()
+		if c := s.client.Load(); c != nil {
+			c.Close()
 		}
 	})
 }
@@ -119,18 +117,28 @@ func (s *Store) Status() Status {
 // outage reports whether a part of the store does not answer.
 func (s *Store) outage() bool { return s.down.Load() > 0 }
 
-// connected returns the client, and connects if there is none yet. Only checks come here.
-func (s *Store) connected() (rueidis.Client, error) {
+// connected returns the client, and connects if there is none. Only checks come here.
+func (s *Store) connected() (*connection, error) {
 	s.dialing.Lock()
 	defer s.dialing.Unlock()
-	if s.client == nil {
-		client, err := connect(&s.config)
-		if err != nil {
-			return nil, err
-		}
-		s.client = client
+	if c := s.client.Load(); c != nil {
+		return c, nil
 	}
-	return s.client, nil
+	client, err := connect(&s.config)
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{client}
+	s.client.Store(c)
+	return c, nil
+}
+
+// drop lets go of a client that failed: its other connections may be broken without knowing it, and each would cost a
+// request. A cluster's client is kept, for only one of its servers has failed.
+func (s *Store) drop(c *connection) {
+	if !s.config.Cluster && c != nil && s.client.CompareAndSwap(c, nil) && !s.spawn(c.Close) {
+		c.Close()
+	}
 }
 
 // enter adds a set that is to be looked after.
