@@ -78,6 +78,7 @@ type stage struct {
 var played = []map[string]play{
 	controlCases, schemeCases, syntaxCases, algorithmCases, keyCases, claimCases, urlCases, bindingCases, nonceCases,
 	tokenCases, keySetCases, clockCases, httpCases, identityCases, policyCases, opsCases, mtlsCases, shrCases, dbscCases,
+	clusterCases,
 }
 
 // profiles are the corpus's, as far as a case here uses them.
@@ -96,6 +97,7 @@ var profiles = map[string]harness.Options{
 		Handler:   "mtls {\ndevice_certificate {\nca {$DEVICE_CA}\n}\n}",
 		Neighbour: "respond public",
 	},
+	"P-REDIS":             {}, // clusterCases start nodes of their own
 	"P-SHR":               {},
 	"P-SHR(strict_query)": {Handler: "pop {\ndemand whole_query\n}"},
 	"P-SHR(h)":            {Handler: "pop {\ndemand headers\n}"},

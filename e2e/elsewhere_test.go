@@ -5,10 +5,6 @@ package e2e
 
 // elsewhere are cases that have no play, and why. A case that gets one leaves.
 var elsewhere = map[string]string{
-	"TIME-018": "needs the Redis replay store",
-	"TIME-019": "needs the Redis replay store",
-	"TIME-023": "needs several nodes, which come with the Redis replay store",
-	"TIME-024": "needs several nodes, which come with the Redis replay store",
 	"MTLS-023": "has no early data: Caddy resumes no session where it asks for certificates (TestCertificatesAreNotResumed); other early data is in TestEarlyDataIsRefused",
 	"POL-018":  "needs the device directory",
 }

@@ -161,3 +161,34 @@ func TestALongerLifetimeBeginsAnotherGeneration(t *testing.T) {
 		t.Errorf("its proofs live %v", life)
 	}
 }
+
+// TIME-019: a node whose clock is half a minute ahead accepts a proof early, one whose clock is as much behind accepts it
+// late. All the while it is remembered, and a race has one winner.
+func TestClocksOfNodesMayBeAMinuteApart(t *testing.T) {
+	const maxAge, skew, off = 60 * time.Second, 15 * time.Second, 30 * time.Second
+	redis := serve(t)
+	a, b := join(t, []*server{redis}), join(t, []*server{redis})
+	ahead, behind := time.Now().Add(off), time.Now().Add(-off)
+	for round := range 100 {
+		first := a.Add(alice, number(round), ahead)
+		second := b.Add(alice, number(round), behind)
+		if first != cache.Added || second != cache.Replayed {
+			t.Fatalf("round %d: %v and %v", round, first, second)
+		}
+	}
+	// From the earliest acceptance, by the clock ahead, to the latest, by the one behind.
+	window := (off + skew) + (off + maxAge)
+	key := a.keyName(0, &alice)
+	answer, err := a.store.client.Load().Do(t.Context(), a.store.client.Load().B().Pttl().Key(key).Build()).AsInt64()
+	if left := time.Duration(answer) * time.Millisecond; err != nil || left < window-5*time.Second || left < window+generationLife-5*time.Second {
+		t.Errorf("proofs live %v more, want %v and a generation; %v", left, window, err)
+	}
+	// After a loss the node ahead may have accepted what is dated up to the skew after its own now.
+	redis.tell("flushall")
+	for _, n := range []*node{a, b} {
+		n.with(0, "notices")
+		if latest := time.Now().Add(off); !n.Owes(latest, 0) {
+			t.Error("a proof of the node ahead owes no nonce after the loss")
+		}
+	}
+}
