@@ -89,3 +89,10 @@ func hangUp(w http.ResponseWriter, last string) {
 	_, _ = io.WriteString(connection, last)
 	_ = connection.Close()
 }
+
+// Forget lets go of what has arrived, so that long runs do not fill memory.
+func (b *Backend) Forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.arrivals)
+}
