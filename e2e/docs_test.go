@@ -93,6 +93,7 @@ func TestDocumentedConfigurationsAreValid(t *testing.T) {
 	t.Setenv("INTROSPECTION_SECRET", "s")
 	t.Setenv("GRAPH_SECRET", "s")
 	t.Setenv("LDAP_PASSWORD", "s")
+	t.Setenv("REDIS_PASSWORD", "p")
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {
 			if b.language != "caddyfile" {
