@@ -96,6 +96,7 @@ func (p *part) look() {
 	}
 	if p.state.Swap(answers) == silent {
 		p.store.down.Add(-1)
+		return // it is told when it lasts: a store that comes and goes is one outage in the log
 	}
 	p.store.report(nil)
 }
