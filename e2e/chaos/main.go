@@ -43,6 +43,7 @@ var trials = []trial{
 	{"overflow-many", "a full replay set costs other devices one round trip, and memory stays bounded", overflowByMany},
 	{"keyset", "an outage of the issuer's key set is not noticed with keys that are known", keySetOutage},
 	{"kids", "made-up key ids fetch nothing and store nothing", madeUpKeyIDs},
+	{"revoked", "a device that is disabled in the directory gets nothing any more within a second, and its streams are cut", deviceRevoked},
 	{"series", "random input makes no new metric series", metricSeries},
 	{"soak", "under mixed load memory, goroutines, descriptors and series stay flat", soak},
 }
