@@ -14,25 +14,43 @@ import (
 
 const path = "/api/x"
 
-// device is a good client: it has a key and a token that is bound to it, and
+// device is a good client: it has a key and tokens that are bound to it, and
 // retries once when it is asked for a nonce.
 type device struct {
-	key   harness.Key
-	token string
-	nonce atomic.Pointer[string]
+	key    harness.Key
+	issuer *harness.Issuer
+	claims harness.Object // of its tokens
+	nonce  atomic.Pointer[string]
+
+	mu      sync.Mutex
+	token   string
+	expires time.Time
 }
 
 func newDevice(world *harness.World) *device {
 	key := harness.NewKey("ES256")
-	d := &device{key: key, token: world.Issuer.Mint(harness.BoundTo(key))}
+	d := &device{key: key, issuer: world.Issuer, claims: harness.BoundTo(key)}
 	d.nonce.Store(new(string))
 	return d
 }
 
+// access is the device's token. A new one comes before the old one expires.
+func (d *device) access() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Now().After(d.expires) {
+		d.token, d.expires = d.issuer.Mint(d.claims), time.Now().Add(10*time.Minute)
+	}
+	return d.token
+}
+
 // request is a new request, with a proof that was never sent.
-func (d *device) request() harness.Request {
-	proof := harness.Proof{Key: d.key, Token: d.token, Path: path, Nonce: *d.nonce.Load()}
-	return harness.Request{Path: path, Header: harness.Credentials(d.token, proof.Sign())}
+func (d *device) request() harness.Request { return d.requestFor(path) }
+
+func (d *device) requestFor(path string) harness.Request {
+	token := d.access()
+	proof := harness.Proof{Key: d.key, Token: token, Path: path, Nonce: *d.nonce.Load()}
+	return harness.Request{Path: path, Header: harness.Credentials(token, proof.Sign())}
 }
 
 // outcome is what became of one use of the service.

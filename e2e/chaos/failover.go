@@ -27,13 +27,8 @@ func failover(r *run) {
 	s := &storm{nodes: nodes}
 	s.warmUp(r)
 	failovers := r.size(3, 200)
-	began := time.Now()
 	during(func() {
 		for i := range failovers {
-			if time.Since(began) > 10*time.Minute {
-				s.renew(r)
-				began = time.Now()
-			}
 			s.settle(r)
 			replica.Tell(r, "replicaof", "no", "one") // from here on it misses what the primary records
 			s.settle(r)
@@ -64,7 +59,7 @@ func failover(r *run) {
 // storm is good clients at nodes, and a thief who replays what passed.
 type storm struct {
 	nodes   []*harness.Server
-	devices [2]atomic.Pointer[device]
+	devices [2]*device
 	thief   captured
 
 	failing atomic.Int64 // when the last fault began, 0 once a good client was served again
@@ -74,17 +69,11 @@ type storm struct {
 	requests, replays, accepted, invalid, lost, unavailable atomic.Int64
 }
 
-func (s *storm) renew(r *run) {
-	for i := range s.devices {
-		s.devices[i].Store(newDevice(s.nodes[0].World))
-	}
-}
-
 // warmUp waits until all nodes serve.
 func (s *storm) warmUp(r *run) {
-	s.renew(r)
 	for i, node := range s.nodes {
-		harness.Eventually(r, "a node to serve", func() bool { return s.devices[i].Load().use(node, harness.HTTP2).passed() })
+		s.devices[i] = newDevice(node.World)
+		harness.Eventually(r, "a node to serve", func() bool { return s.devices[i].use(node, harness.HTTP2).passed() })
 	}
 }
 
@@ -94,7 +83,7 @@ func (s *storm) good(client int) func() {
 	return func() {
 		turn++
 		node := turn % len(s.nodes)
-		used := s.devices[client].Load().use(s.nodes[node], harness.HTTP2)
+		used := s.devices[client].use(s.nodes[node], harness.HTTP2)
 		s.requests.Add(1)
 		switch {
 		case used.err != nil:

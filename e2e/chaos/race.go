@@ -33,7 +33,7 @@ func (r *run) race(world *harness.World, rounds, copies int, node func(copy int)
 	var none, several, wrong, lost int64
 	d := newDevice(world)
 	for round := range rounds {
-		if round%200 == 0 { // nonces live two minutes, tokens a quarter of an hour, and one key has a quota
+		if round%200 == 0 { // nonces live two minutes, and one key has a quota
 			d = newDevice(world)
 			if first := d.use(node(0), harness.HTTP2); !first.passed() {
 				r.Fatalf("a good client is answered %d %q, %v", first.Status, first.Error, first.err)

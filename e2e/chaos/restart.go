@@ -4,8 +4,6 @@
 package main
 
 import (
-	"time"
-
 	"github.com/tokenprotection/caddy-token-protection/e2e/harness"
 )
 
@@ -18,11 +16,7 @@ func killAndRestart(r *run) {
 	var thief captured
 	var accepted, wrong, failed, slow int64
 	replayed := 0
-	began := time.Now()
 	for range restarts {
-		if time.Since(began) > 10*time.Minute { // tokens live a quarter of an hour
-			devices, began = []*device{newDevice(server.World), newDevice(server.World), newDevice(server.World)}, time.Now()
-		}
 		for _, d := range devices {
 			for range 20 {
 				used := d.use(server, harness.HTTP2)

@@ -28,7 +28,7 @@ func deviceRevoked(r *run) {
 	r.Cleanup(func() { _ = os.RemoveAll(folder) })
 	directory := filepath.Join(folder, "devices.json")
 	d := newDevice(world)
-	d.token = world.Issuer.Mint(harness.With(harness.BoundTo(d.key), harness.Object{"deviceid": "device-1"}))
+	d.claims = harness.With(d.claims, harness.Object{"deviceid": "device-1"})
 	write := func(enabled bool) {
 		text, err := json.Marshal([]harness.Object{{
 			"deviceId": "device-1", "accountEnabled": enabled, "trustType": "AzureAD", "registeredOwners": []string{"alice-id"},
@@ -55,15 +55,14 @@ func deviceRevoked(r *run) {
 		ended := make(chan time.Time, len(nodes))
 		for _, node := range nodes {
 			harness.Eventually(r, "the device to be accepted", func() bool { return d.use(node, harness.HTTP2).passed() })
-			proof := harness.Proof{Key: d.key, Token: d.token, Path: "/stream", Nonce: *d.nonce.Load()}
-			request := harness.Request{Path: "/stream", Header: harness.Credentials(d.token, proof.Sign())}
+			request := d.requestFor("/stream")
 			go func() {
 				_, _ = node.Try(harness.HTTP2, request) // until it is cut, which is an error
 				ended <- time.Now()
 			}()
 		}
 		time.Sleep(time.Second) // streams are watched from half a second on
-		var since atomic.Int64 // the revocation; 0 before
+		var since atomic.Int64  // the revocation; 0 before
 		var loads []func()
 		for _, node := range nodes {
 			loads = append(loads, func() {
