@@ -341,7 +341,7 @@ func sentURL(r *http.Request) *url.URL {
 // else the request's own. Forwarded headers count only from a trusted proxy.
 func (h *Handler) addressed(r *http.Request, path string) target.URL {
 	if h.publicURL.Scheme != "" {
-		u, err := target.New(h.publicURL.Scheme, h.publicURL.Host, h.publicURL.Path+path)
+		u, err := h.publicURL.WithPath(h.publicURL.Path + path)
 		if err != nil {
 			return target.URL{}
 		}

@@ -31,6 +31,10 @@ var measured = []struct {
 		_, err := New("https", "mail.contoso.example", "/sites/Shared%20Documents/%7Ea")
 		return err == nil
 	}},
+	{"WithPath", 0, func() bool {
+		_, err := sampleURL.WithPath("/api/v2.0/me/messages")
+		return err == nil
+	}},
 	{"Matches", 0, func() bool { return sampleURL.Matches("https://mail.contoso.example/api/v2.0/me") }},
 	{"MatchesWithQuery", 0, func() bool { return sampleURL.Matches("https://mail.contoso.example/api/v2.0/me?x=1") }},
 	{"MatchesWithDefaultPort", 0, func() bool { return sampleURL.Matches("https://mail.contoso.example:443/api/v2.0/me") }},

@@ -67,11 +67,17 @@ func New(scheme, host, path string) (URL, error) {
 	if err != nil {
 		return URL{}, err
 	}
-	path, err = normalPath(path)
+	return URL{Scheme: scheme, Host: host}.WithPath(path)
+}
+
+// WithPath returns the URL with another path, given as New takes it.
+func (u URL) WithPath(path string) (URL, error) {
+	path, err := normalPath(path)
 	if err != nil {
 		return URL{}, err
 	}
-	return URL{Scheme: scheme, Host: host, Path: path}, nil
+	u.Path = path
+	return u, nil
 }
 
 // Matches reports whether other is a spelling of u. The spelling that a

@@ -187,6 +187,20 @@ func TestNewRefusesRelativePaths(t *testing.T) {
 	}
 }
 
+func TestWithPathNormalisesThePath(t *testing.T) {
+	origin := URL{Scheme: "https", Host: "mail.contoso.example"}
+	for path, want := range map[string]string{"": "/", "/x/../%7Ea": "/~a", "/a%2fb": "/a%2Fb"} {
+		if got, err := origin.WithPath(path); err != nil || got != (URL{Scheme: origin.Scheme, Host: origin.Host, Path: want}) {
+			t.Errorf("%q: %q, %v; expected the path %q", path, got, err, want)
+		}
+	}
+	for _, path := range []string{"x", "*", "/%2"} {
+		if got, err := origin.WithPath(path); err == nil || got != (URL{}) {
+			t.Errorf("%q: %q, %v; expected an error", path, got, err)
+		}
+	}
+}
+
 func TestParseOrigin(t *testing.T) {
 	for raw, want := range map[string]URL{
 		"https://mail.contoso.example":          {"https", "mail.contoso.example", ""},
