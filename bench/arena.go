@@ -4,6 +4,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/tokenprotection/caddy-token-protection/client"
 )
 
 // arena is where servers are compared: all of them run until the end.
@@ -21,6 +20,7 @@ type arena struct {
 	makers     map[work]maker
 	generators map[lane]*generator
 	roots      *x509.CertPool
+	identity   tls.Certificate // the client's, where the server asks for one
 	backend    *backend
 }
 
@@ -31,13 +31,6 @@ type lane struct {
 	connections int
 }
 
-// Sizes of the fleets.
-const (
-	hotDevices   = 100
-	crowdDevices = 5000
-	rsaDevices   = 20 // making an RSA key takes long
-)
-
 // young is how long a new server asks for a server nonce with each proof: it
 // cannot know what was spent before it began, by clocks that are off by the
 // default skew of 15 seconds. The benchmark waits, so that its proofs are like
@@ -45,8 +38,8 @@ const (
 const young = 17 * time.Second
 
 // open builds the programs, starts the servers that the scenarios need, and
-// waits until each of them answers as it will.
-func open(scenarios []Scenario, folder string, say func(string, ...any)) (a *arena, err error) {
+// waits until each of them answers as it will. The Redis server may be empty.
+func open(scenarios []Scenario, folder, redis string, say func(string, ...any)) (a *arena, err error) {
 	a = &arena{servers: map[string]*server{}, generators: map[lane]*generator{}, roots: x509.NewCertPool()}
 	defer func() {
 		if err != nil {
@@ -70,7 +63,10 @@ func open(scenarios []Scenario, folder string, say func(string, ...any)) (a *are
 		return a, err
 	}
 	a.roots.AppendCertsFromPEM(certificate)
-	if err := a.start(scenarios, folder, programs); err != nil {
+	if a.identity, err = newClientCertificate(); err != nil {
+		return a, err
+	}
+	if err := a.start(scenarios, folder, redis, programs); err != nil {
 		return a, err
 	}
 	say("started %d servers; signing, and waiting until they are no longer young", len(a.servers))
@@ -84,8 +80,8 @@ func open(scenarios []Scenario, folder string, say func(string, ...any)) (a *are
 }
 
 // start runs the servers that the scenarios need.
-func (a *arena) start(scenarios []Scenario, folder string, programs binaries) error {
-	for _, spec := range specs(folder) {
+func (a *arena) start(scenarios []Scenario, folder, redis string, programs binaries) error {
+	for _, spec := range specs(folder, redis) {
 		if !slices.ContainsFunc(scenarios, func(s Scenario) bool {
 			return slices.ContainsFunc(s.Sides, func(side Side) bool { return side.Server == spec.name })
 		}) {
@@ -111,53 +107,16 @@ func (a *arena) start(scenarios []Scenario, folder string, programs binaries) er
 	return nil
 }
 
-// mobilise makes the devices that the scenarios need.
-func (a *arena) mobilise(scenarios []Scenario, issuer *issuer) error {
-	a.makers = map[work]maker{}
-	fleets := map[client.Algorithm]map[int]*fleet{}
-	for _, kind := range []struct {
-		work      work
-		algorithm client.Algorithm
-		devices   int
-		maker     func(*fleet) maker
-	}{
-		{fresh, client.ES256, hotDevices, func(f *fleet) maker { return f.fresh }},
-		{ofCrowd, client.ES256, crowdDevices, func(f *fleet) maker { return f.fresh }},
-		{ofNewTokens, client.ES256, hotDevices, func(f *fleet) maker { return f.newTokens }},
-		{ofEdDSA, client.EdDSA, hotDevices, func(f *fleet) maker { return f.fresh }},
-		{ofRS256, client.RS256, rsaDevices, func(f *fleet) maker { return f.fresh }},
-		{withoutCredential, client.ES256, hotDevices, func(f *fleet) maker { return f.withoutCredential }},
-		{otherKey, client.ES256, hotDevices, func(f *fleet) maker { return f.otherKey }},
-		{badSignature, client.ES256, hotDevices, func(f *fleet) maker { return f.badSignature }},
-		{replayed, client.ES256, hotDevices, func(f *fleet) maker { return f.replayed }},
-		{badToken, client.ES256, hotDevices, func(f *fleet) maker { return f.badToken }},
-	} {
-		if !slices.ContainsFunc(scenarios, func(s Scenario) bool {
-			return slices.ContainsFunc(s.Sides, func(side Side) bool { return side.Work == kind.work })
-		}) {
-			continue
-		}
-		if fleets[kind.algorithm] == nil {
-			fleets[kind.algorithm] = map[int]*fleet{}
-		}
-		if fleets[kind.algorithm][kind.devices] == nil {
-			made, err := newFleet(issuer, kind.algorithm, kind.devices)
-			if err != nil {
-				return err
-			}
-			fleets[kind.algorithm][kind.devices] = made
-		}
-		a.makers[kind.work] = kind.maker(fleets[kind.algorithm][kind.devices])
-	}
-	return nil
-}
-
 // generator returns the connections to a server, opening them if need be.
 func (a *arena) generator(l lane) (*generator, error) {
 	if g := a.generators[l]; g != nil {
 		return g, nil
 	}
-	g, err := a.servers[l.server].connect(l.protocol, l.connections, a.roots)
+	config := &tls.Config{RootCAs: a.roots, ServerName: host}
+	if l.protocol == mutual {
+		config.Certificates = []tls.Certificate{a.identity}
+	}
+	g, err := a.servers[l.server].connect(l.protocol, l.connections, config)
 	if err == nil {
 		a.generators[l] = g
 	}
@@ -200,35 +159,6 @@ func (a *arena) half(s Scenario, n int, reverse bool) ([]Sample, error) {
 		}
 	}
 	return samples, nil
-}
-
-// fill makes a server remember n spent proofs.
-func (a *arena) fill(server string, n int, say func(string, ...any)) (bytesPerEntry float64, err error) {
-	g, err := a.generator(lane{server, plain, connections})
-	if err != nil {
-		return 0, err
-	}
-	var before memory
-	const batch = 20_000
-	for sent := 0; sent <= n; sent += batch {
-		if sent == batch { // the caches are warm
-			if before, err = a.servers[server].collect(); err != nil {
-				return 0, err
-			}
-		}
-		_, requests, err := a.makers[ofCrowd](batch)
-		if err != nil {
-			return 0, err
-		}
-		if _, _, err := g.run(requests); err != nil {
-			return 0, fmt.Errorf("filling %s: %w", server, err)
-		}
-		if sent%(10*batch) == 0 {
-			say("filling %s: %d of %d", server, sent, n)
-		}
-	}
-	after, err := a.servers[server].collect()
-	return (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / float64(n), err
 }
 
 // close stops everything.

@@ -17,14 +17,20 @@ const (
 	limit      = "limit"       // and one ES256 verification and one SHA-256
 	limitEdDSA = "limit-eddsa" // the same with Ed25519
 	limitRS256 = "limit-rs256" // the same with RSA of 2048 bits
+	limitMTLS  = "limit-mtls"  // no signature: that of TLS is the connection's
 	naive      = "naive"       // DPoP checked with golang-jwt and maps
 	enforce    = "enforce"     // this module as a user runs it
 	crowd      = "crowd"       // the same, for many devices
+	multitude  = "multitude"   // the same, for as many as are remembered
+	signed     = "signed"      // the same, for signed requests
+	bearer     = "bearer"      // the same, for client certificates
+	redisSet   = "redis"       // the same, with its replay set in Redis
 	newcomers  = "newcomers"   // the same, for tokens that are always new
 	policies   = "policies"    // the same, with 100 policies
 	reportOnly = "report-only" // the same, with its policy in report-only
 	empty      = "empty"       // the same, and proofs live for an hour
 	million    = "million"     // the same, with a million of them spent
+	millions   = "millions"    // the same, with four millions
 )
 
 // spec says how a server is configured.
@@ -39,10 +45,14 @@ type spec struct {
 	state    string
 	// maxAge is how long proofs are accepted.
 	maxAge time.Duration
+	// redis is the URL of the replay set's server, where it is not in memory.
+	redis string
+	// mutual says that TLS asks for a client certificate.
+	mutual bool
 }
 
-// specs are all servers that scenarios may ask for.
-func specs(folder string) []spec {
+// specs are all servers that scenarios may ask for. The Redis server may be empty.
+func specs(folder, redis string) []spec {
 	module := func(name string, policies int, state string, maxAge time.Duration) spec {
 		return spec{name: name, module: true, policies: policies, state: state, maxAge: maxAge}
 	}
@@ -51,6 +61,7 @@ func specs(folder string) []spec {
 		{name: limit, directive: "bench_limit"},
 		{name: limitEdDSA, directive: "bench_limit EdDSA"},
 		{name: limitRS256, directive: "bench_limit RS256"},
+		{name: limitMTLS, directive: "bench_limit none", mutual: true},
 		{name: naive, directive: fmt.Sprintf("bench_naive * %s %s %s", filepath.Join(folder, "issuer.pem"), origin, origin)},
 		module(enforce, 1, "on", time.Minute),
 		module(crowd, 1, "on", time.Minute),
@@ -59,6 +70,11 @@ func specs(folder string) []spec {
 		module(reportOnly, 1, "report_only", time.Minute),
 		module(empty, 1, "on", time.Hour),
 		module(million, 1, "on", time.Hour),
+		module(millions, 1, "on", time.Hour),
+		module(multitude, 1, "on", time.Minute),
+		module(signed, 1, "on", time.Minute),
+		{name: bearer, module: true, policies: 1, state: "on", maxAge: time.Minute, mutual: true},
+		{name: redisSet, module: true, policies: 1, state: "on", maxAge: time.Minute, redis: redis},
 	}
 }
 
@@ -87,6 +103,10 @@ func (s spec) caddyfile(at *server, folder, own, backend string) string {
 		s.app(&text, folder, own)
 		directive = fmt.Sprintf("token_protection exchange {\n\t\taudience %s\n\t\tpublic_url %s\n\t}", origin, origin)
 	}
+	clients := ""
+	if s.mutual {
+		clients = " {\n\t\tclient_auth {\n\t\t\tmode require\n\t\t}\n\t}"
+	}
 	fmt.Fprintf(&text, `}
 
 (site) {
@@ -100,10 +120,10 @@ http://:%s {
 }
 
 https://:%s {
-	tls %s %s
+	tls %s %s%s
 	import site
 }
-`, directive, backend, port(at.plain), port(at.tls), filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key"))
+`, directive, backend, port(at.plain), port(at.tls), filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key"), clients)
 	return text.String()
 }
 
@@ -113,9 +133,13 @@ func port(address string) string { return address[strings.LastIndexByte(address,
 
 // app is the module's global option.
 func (s spec) app(text *strings.Builder, folder, own string) {
+	replay := "memory"
+	if s.redis != "" {
+		replay = "redis " + s.redis
+	}
 	entries := 1_000_000
 	if s.maxAge > time.Minute {
-		entries = 4_000_000
+		entries = 6_000_000
 	}
 	fmt.Fprintf(text, `	log sign_in {
 		output file %s
@@ -128,11 +152,11 @@ func (s spec) app(text *strings.Builder, folder, own string) {
 		proof {
 			max_age %s
 		}
-		replay memory {
+		replay %s {
 			max_entries %d
 			max_per_key 1000000
 		}
-`, filepath.Join(own, "sign-in.log"), issuerURL, filepath.Join(folder, "jwks.json"), s.maxAge, entries)
+`, filepath.Join(own, "sign-in.log"), issuerURL, filepath.Join(folder, "jwks.json"), s.maxAge, replay, entries)
 	for i := range s.policies {
 		group := "pilot"
 		if i%2 == 1 { // every other policy is for somebody else

@@ -83,9 +83,9 @@ func newIssuer(folder string) (*issuer, error) {
 	return &issuer{key}, nil
 }
 
-// token signs a new access token for a user, bound to the key with the
-// thumbprint. It is as long as Entra's are for a user with a few groups.
-func (i *issuer) token(user int, thumbprint string) (string, error) {
+// token signs a new access token for a user, with this confirmation. It is as
+// long as Entra's are for a user with a few groups.
+func (i *issuer) token(user int, confirmation confirmation) (string, error) {
 	now := time.Now()
 	groups := []string{"pilot"}
 	for g := range 12 {
@@ -97,7 +97,7 @@ func (i *issuer) token(user int, thumbprint string) (string, error) {
 		"upn": fmt.Sprintf("user%d@contoso.example", user), "client_id": "d3590ed6-52b3-4102-aeff-aad2292ab01c",
 		"deviceid": fmt.Sprintf("00000000-0000-4000-a000-%012d", user), "groups": groups,
 		"scp": strings.Join([]string{"Mail.ReadWrite", "Calendars.ReadWrite"}, " "),
-		"cnf": map[string]string{"jkt": thumbprint},
+		"cnf": confirmation,
 	})
 	token.Header["typ"], token.Header["kid"] = "at+jwt", "bench"
 	return token.SignedString(i.key)

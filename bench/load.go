@@ -6,7 +6,6 @@ package main
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +24,8 @@ const (
 	plain protocol = "HTTP/1.1"
 	tls11 protocol = "HTTP/1.1 over TLS"
 	http2 protocol = "HTTP/2 over TLS"
+	// mutual comes with a client certificate.
+	mutual protocol = "HTTP/1.1 over mutual TLS"
 )
 
 // generator sends requests to one server, over connections that stay open.
@@ -39,8 +40,7 @@ type exchange func(wire []byte, r request) (status, length int, err error)
 
 // newGenerator opens the connections. Under HTTP/2 they are streams of one
 // connection, as a browser's would be.
-func newGenerator(address string, p protocol, connections int, roots *x509.CertPool) (*generator, error) {
-	config := &tls.Config{RootCAs: roots, ServerName: host}
+func newGenerator(address string, p protocol, connections int, config *tls.Config) (*generator, error) {
 	if p == http2 {
 		return newHTTP2(address, connections, config), nil
 	}
@@ -56,7 +56,7 @@ func newGenerator(address string, p protocol, connections int, roots *x509.CertP
 			g.close()
 			return nil, err
 		}
-		if p == tls11 {
+		if p != plain {
 			connection = tls.Client(connection, config)
 		}
 		opened = append(opened, connection)

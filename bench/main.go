@@ -14,8 +14,9 @@
 // the slices' ratios with its quartiles. The same server, compared with
 // itself, runs along, and when that is off by more than 3 % nothing is judged.
 //
-//	go run ./bench            all scenarios, about a quarter of an hour
+//	go run ./bench            most scenarios, about a quarter of an hour
 //	go run ./bench --quick    the hot path, about a minute
+//	go run ./bench --long     everything, and a million proofs that must be right, about an hour
 //
 // Run it in the module's root. It exits with 1 if a goal is missed, if nothing
 // could be judged, or if any answer had another status than it should.
@@ -41,6 +42,8 @@ func main() {
 
 func command() (err error) {
 	quick := flag.Bool("quick", false, "only the hot path, in about a minute")
+	long := flag.Bool("long", false, "4,000,000 replay entries too, and a million proofs that must be accepted once each")
+	redis := flag.String("redis", "", "URL of a Redis server, to compare a replay set in it too")
 	asJSON := flag.Bool("json", false, "write the report as JSON")
 	asMarkdown := flag.Bool("markdown", false, "write the report as Markdown")
 	requests := flag.Int("requests", 0, "requests in a slice (default 3000, and 1500 with --quick)")
@@ -60,13 +63,13 @@ func command() (err error) {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(os.Stderr, "%4.0fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 	}
-	chosen := choose(*quick || *profile != "", *only)
+	chosen := choice{quick: *quick || *profile != "", long: *long, redis: *redis != "", only: *only}.scenarios()
 	folder, err := os.MkdirTemp("", "caddy-token-protection-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	arena, err := open(chosen, folder, say)
+	arena, err := open(chosen, folder, *redis, say)
 	if err != nil {
 		return err
 	}
@@ -74,17 +77,20 @@ func command() (err error) {
 	if *profile != "" {
 		return arena.profile(*profile, say)
 	}
-	bytesPerEntry := 0.0
-	if arena.servers[million] != nil {
-		if bytesPerEntry, err = arena.fill(million, 1_000_000, say); err != nil {
+	if *long && arena.servers[enforce] != nil {
+		if err := arena.correct(1_000_000, say); err != nil {
 			return err
 		}
+	}
+	stand, err := arena.prepare(chosen, say)
+	if err != nil {
+		return err
 	}
 	report, err := arena.run(chosen, set, say)
 	if err != nil {
 		return err
 	}
-	report.addReplayMemory(bytesPerEntry)
+	report.addStand(stand)
 	write := report.writeText
 	switch {
 	case *asJSON:
@@ -105,10 +111,17 @@ func command() (err error) {
 	return nil
 }
 
-// choose picks the scenarios; the comparison of a server with itself is always
+// choice says which scenarios are asked for.
+type choice struct {
+	quick, long, redis bool
+	only               string // what their name must contain
+}
+
+// scenarios picks them; the comparison of a server with itself is always
 // among them.
-func choose(quick bool, only string) []Scenario {
+func (c choice) scenarios() []Scenario {
 	return slices.DeleteFunc(scenarios(), func(s Scenario) bool {
-		return s.Name != sameServerTwice && (quick && !s.Quick || !strings.Contains(s.Name, only))
+		return s.Name != sameServerTwice &&
+			(c.quick && !s.Quick || s.Long && !c.long || s.runs(redisSet) && !c.redis || !strings.Contains(s.Name, c.only))
 	})
 }

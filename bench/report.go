@@ -169,16 +169,14 @@ func (r *Report) missed() (names []string) {
 	return names
 }
 
-// addReplayMemory adds how many bytes a spent proof takes, where that was measured.
-func (r *Report) addReplayMemory(bytesPerEntry float64) {
+// addStand adds what the servers' state costs at rest to the scenarios whose
+// last side is theirs.
+func (r *Report) addStand(measured stand) {
 	for i := range r.Scenarios {
 		s := &r.Scenarios[i]
-		if bytesPerEntry > 0 && s.Sides[len(s.Sides)-1].Server == million {
-			figure := Figure{Name: "bytes of heap for one entry", Goal: 48}
-			measured := Spread{bytesPerEntry, bytesPerEntry, bytesPerEntry}
-			s.Figures = append(s.Figures, FigureReport{
-				Name: figure.Name, Spread: measured, Goal: figure.Goal, Verdict: figure.judge(measured, r.Restless),
-			})
+		for _, figure := range measured[s.Sides[len(s.Sides)-1].Server] {
+			figure.Verdict = Figure{Goal: figure.Goal}.judge(figure.Spread, r.Restless)
+			s.Figures = append(s.Figures, figure)
 		}
 	}
 }

@@ -93,10 +93,16 @@ func TestReportSaysTheSameInTextAndMarkdown(t *testing.T) {
 	}
 }
 
-func TestReplayMemoryIsJudged(t *testing.T) {
-	r := Report{Scenarios: []ScenarioReport{{Sides: []SideReport{{Side: Side{Server: empty}}, {Side: Side{Server: million}}}}}}
-	r.addReplayMemory(33)
-	if figures := r.Scenarios[0].Figures; len(figures) != 1 || figures[0].Verdict != pass {
+func TestWhatStateCostsIsJudgedWhereTheServerIsTheSubject(t *testing.T) {
+	r := Report{Scenarios: []ScenarioReport{
+		{Sides: []SideReport{{Side: Side{Server: empty}}, {Side: Side{Server: million}}}},
+		{Sides: []SideReport{{Side: Side{Server: million}}, {Side: Side{Server: empty}}}},
+	}}
+	r.addStand(stand{million: {single("bytes", 33, 48), single("milliseconds", 2, 1)}})
+	if figures := r.Scenarios[0].Figures; len(figures) != 2 || figures[0].Verdict != pass || figures[1].Verdict != miss {
 		t.Errorf("got %+v", figures)
+	}
+	if figures := r.Scenarios[1].Figures; len(figures) != 0 {
+		t.Errorf("the other way round: %+v", figures)
 	}
 }

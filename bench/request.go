@@ -56,14 +56,14 @@ type fleet struct {
 	next    int
 }
 
-// newFleet makes devices with keys for the algorithm, one user each.
-func newFleet(issuer *issuer, algorithm client.Algorithm, size int) (*fleet, error) {
-	f := &fleet{issuer: issuer, devices: make([]device, size)}
-	return f, parallel(size, func(i int) (err error) {
-		if f.devices[i].key, err = client.GenerateKey(algorithm); err != nil {
+// newFleet makes devices, one user each, with tokens that are bound to them.
+func newFleet(issuer *issuer, of muster, bind binding) (*fleet, error) {
+	f := &fleet{issuer: issuer, devices: make([]device, of.devices)}
+	return f, parallel(of.devices, func(i int) (err error) {
+		if f.devices[i].key, err = client.GenerateKey(of.algorithm); err != nil {
 			return err
 		}
-		f.devices[i].token, err = issuer.token(i, f.devices[i].key.Thumbprint())
+		f.devices[i].token, err = issuer.token(i, bind(f.devices[i].key))
 		return err
 	})
 }
@@ -91,7 +91,7 @@ func (f *fleet) fresh(n int) (before, requests []request, err error) {
 // newTokens makes requests with a new token each.
 func (f *fleet) newTokens(n int) (before, requests []request, err error) {
 	requests, err = f.turn(n, func(d device) (request, error) {
-		token, err := f.issuer.token(0, d.key.Thumbprint())
+		token, err := f.issuer.token(0, byThumbprint(d.key))
 		if err != nil {
 			return request{}, err
 		}

@@ -18,7 +18,7 @@ func newTestFleet(t *testing.T, size int) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := newFleet(issuer, client.ES256, size)
+	f, err := newFleet(issuer, muster{client.ES256, size, "jkt"}, byThumbprint)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,12 @@ type work string
 const (
 	fresh             work = "fresh"
 	ofCrowd           work = "fresh, 5,000 devices"
+	ofHost            work = "fresh, 100,000 devices"
 	ofNewTokens       work = "new token each"
 	ofEdDSA           work = "fresh, EdDSA"
 	ofRS256           work = "fresh, RS256"
+	ofSignedRequests  work = "signed request"
+	ofCertificate     work = "client certificate"
 	withoutCredential work = "no credential"
 	otherKey          work = "other key"
 	badSignature      work = "bad signature"
@@ -28,22 +31,12 @@ type Side struct {
 	Work   work   `json:"work"`
 }
 
-// Figure is what a scenario is judged by.
-type Figure struct {
-	Name string
-	// Of computes the figure from one slice of each side, in their order.
-	Of func([]Sample) float64
-	// Goal is the most, or with AtLeast the least, that it may be; 0 means
-	// that it is shown and not judged.
-	Goal    float64
-	AtLeast bool
-}
-
 // Scenario compares servers under one kind of load.
 type Scenario struct {
 	Name string
-	// Quick says that it is part of the quick run.
-	Quick       bool
+	// Quick says that it is part of the quick run; Long, that it is part of
+	// the long one alone.
+	Quick, Long bool
 	Protocol    protocol
 	Connections int
 	Sides       []Side
@@ -52,10 +45,23 @@ type Scenario struct {
 
 // devices is how many devices take part.
 func (s Scenario) devices() int {
-	if slices.ContainsFunc(s.Sides, func(side Side) bool { return side.Work == ofCrowd }) {
+	switch {
+	case s.asksFor(ofHost):
+		return hostDevices
+	case s.asksFor(ofCrowd):
 		return crowdDevices
 	}
 	return hotDevices
+}
+
+// asksFor reports whether some side gets this work.
+func (s Scenario) asksFor(work work) bool {
+	return slices.ContainsFunc(s.Sides, func(side Side) bool { return side.Work == work })
+}
+
+// runs reports whether some side is this server.
+func (s Scenario) runs(server string) bool {
+	return slices.ContainsFunc(s.Sides, func(side Side) bool { return side.Server == server })
 }
 
 // connections is how many there are at a time: enough to keep one processor
@@ -74,6 +80,7 @@ func scenarios() []Scenario {
 	both := func(base, subject string, work work) [2]Side { return [2]Side{{base, work}, {subject, work}} }
 	refusal := func(work work) [2]Side { return [2]Side{{enforce, fresh}, {enforce, work}} }
 	quick := func(s Scenario) Scenario { s.Quick = true; return s }
+	long := func(s Scenario) Scenario { s.Long = true; return s }
 	over := func(p protocol, s Scenario) Scenario { s.Protocol = p; return s }
 	latency := Scenario{
 		Name: "one connection: bare, limit, enforce", Protocol: plain, Connections: 1,
@@ -90,51 +97,23 @@ func scenarios() []Scenario {
 		quick(against("hot: enforce against a plain golang-jwt handler", both(naive, enforce, fresh), cpu(0.60), throughput(0))),
 		quick(latency),
 		against("5,000 devices, against limit", both(limit, crowd, ofCrowd), cpu(1.08), throughput(0)),
+		against("100,000 devices, against hot", [2]Side{{enforce, fresh}, {multitude, ofHost}}, cpu(1.05)),
 		against("every token new, against limit", both(limit, newcomers, ofNewTokens), cpu(1.75)),
 		against("EdDSA, against a limit with Ed25519", both(limitEdDSA, enforce, ofEdDSA), cpu(0)),
 		against("RS256, against a limit with RSA of 2048 bits", both(limitRS256, enforce, ofRS256), cpu(0)),
 		over(tls11, against("TLS, against limit", both(limit, enforce, fresh), cpu(0), throughput(0))),
 		over(http2, against("HTTP/2, against limit", both(limit, enforce, fresh), cpu(0))),
+		against("pop, against limit", both(limit, signed, ofSignedRequests), cpu(1.10)),
+		over(mutual, against("mtls, against a limit without a signature", both(limitMTLS, bearer, ofCertificate), cpu(1.10))),
 		against("report-only, against hot", both(enforce, reportOnly, fresh), cpu(1.05)),
 		against("100 policies, against one", both(enforce, policies, fresh), cpu(1.05)),
 		against("1,000,000 live replay entries, against none", both(empty, million, ofCrowd), cpu(1), p99(1)),
+		long(against("4,000,000 live replay entries, against none", both(empty, millions, ofCrowd), cpu(1), p99(1))),
+		against("Redis, against memory", both(enforce, redisSet, fresh), cpu(1.06)),
 		against("refused, no credential: against accepted", refusal(withoutCredential), cpu(0.40)),
 		against("refused, other key: against accepted", refusal(otherKey), cpu(0.40)),
 		against("refused, replay: against accepted", refusal(replayed), cpu(0.45)),
 		against("refused, bad signature: against accepted", refusal(badSignature), cpu(1)),
 		against("refused, bad token: against accepted", refusal(badToken), cpu(1)),
 	}
-}
-
-// addedLatency is what the module adds to bare's median latency, against what
-// limit adds to it.
-func addedLatency(s []Sample) float64 { return (s[2].P50 - s[0].P50) / (s[1].P50 - s[0].P50) }
-
-// ratio makes a figure of the second side's value by the first one's.
-func ratio(name string, goal float64, atLeast bool, value func(Sample) float64) Figure {
-	return Figure{Name: name, Goal: goal, AtLeast: atLeast, Of: func(s []Sample) float64 { return value(s[1]) / value(s[0]) }}
-}
-
-func cpu(goal float64) Figure {
-	return ratio("CPU per request", goal, false, func(s Sample) float64 { return s.CPU })
-}
-
-func instructionsRatio(goal float64) Figure {
-	return ratio("user instructions per request", goal, false, func(s Sample) float64 { return s.Instructions })
-}
-
-func throughput(goal float64) Figure {
-	return ratio("throughput of one core", goal, true, func(s Sample) float64 { return s.Throughput })
-}
-
-func p99(goal float64) Figure {
-	return ratio("99th percentile of latency", goal, false, func(s Sample) float64 { return s.P99 })
-}
-
-func allocations(goal float64) Figure {
-	return Figure{Name: "allocations per request, more", Goal: goal, Of: func(s []Sample) float64 { return s[1].Allocations - s[0].Allocations }}
-}
-
-func allocatedBytes(goal float64) Figure {
-	return Figure{Name: "bytes allocated per request, more", Goal: goal, Of: func(s []Sample) float64 { return s[1].Bytes - s[0].Bytes }}
 }

@@ -11,7 +11,7 @@ import (
 
 func TestScenariosAskForServersThatThereAre(t *testing.T) {
 	var servers []string
-	for _, spec := range specs("/folder") {
+	for _, spec := range specs("/folder", "redis://127.0.0.1:6379/0") {
 		servers = append(servers, spec.name)
 	}
 	seen := map[string]bool{}
@@ -34,7 +34,7 @@ func TestScenariosAskForServersThatThereAre(t *testing.T) {
 func TestSameServerTwiceRunsAlongAlways(t *testing.T) {
 	for _, quick := range []bool{false, true} {
 		for _, only := range []string{"", "TLS", "no such scenario"} {
-			chosen := choose(quick, only)
+			chosen := choice{quick: quick, only: only}.scenarios()
 			if !slices.ContainsFunc(chosen, func(s Scenario) bool { return s.Name == sameServerTwice }) {
 				t.Errorf("quick %v, only %q: it is missing", quick, only)
 			}
@@ -47,9 +47,33 @@ func TestSameServerTwiceRunsAlongAlways(t *testing.T) {
 	}
 }
 
+func TestLongScenariosAndRedisRunOnlyWhenAskedFor(t *testing.T) {
+	runs := func(c choice, server string) bool {
+		return slices.ContainsFunc(c.scenarios(), func(s Scenario) bool { return s.runs(server) })
+	}
+	for _, test := range []struct {
+		choice          choice
+		millions, redis bool
+	}{
+		{choice{}, false, false}, {choice{long: true}, true, false}, {choice{redis: true}, false, true}, {choice{quick: true, long: true, redis: true}, false, false},
+	} {
+		if runs(test.choice, millions) != test.millions || runs(test.choice, redisSet) != test.redis {
+			t.Errorf("%+v: 4,000,000 entries %v, Redis %v", test.choice, runs(test.choice, millions), runs(test.choice, redisSet))
+		}
+	}
+}
+
+func TestWarmingUpMeetsEveryDevice(t *testing.T) {
+	for work, want := range map[work]int{fresh: hotDevices, ofCrowd: crowdDevices, ofHost: hostDevices} {
+		if got := (Scenario{Sides: []Side{{enforce, fresh}, {enforce, work}}}).devices(); got != want {
+			t.Errorf("%s: %d devices; expected %d", work, got, want)
+		}
+	}
+}
+
 func TestConfigurationsDifferInWhatIsCompared(t *testing.T) {
 	at := &server{plain: "127.0.0.1:1001", tls: "127.0.0.1:1002", admin: "127.0.0.1:1003"}
-	for _, spec := range specs("/folder") {
+	for _, spec := range specs("/folder", "redis://127.0.0.1:6379/0") {
 		text := spec.caddyfile(at, "/folder", "/own", "127.0.0.1:1004")
 		for _, part := range []string{"http://:1001", "https://:1002", "admin 127.0.0.1:1003", "reverse_proxy 127.0.0.1:1004"} {
 			if !strings.Contains(text, part) {
@@ -61,6 +85,12 @@ func TestConfigurationsDifferInWhatIsCompared(t *testing.T) {
 		}
 		if got := strings.Contains(text, "token_protection exchange"); got != spec.module {
 			t.Errorf("%s: the module is there: %v", spec.name, got)
+		}
+		if got := strings.Contains(text, "client_auth"); got != (spec.name == limitMTLS || spec.name == bearer) {
+			t.Errorf("%s: a client certificate is asked for: %v", spec.name, got)
+		}
+		if got := strings.Contains(text, "replay redis redis://"); got != (spec.name == redisSet) {
+			t.Errorf("%s: the replay set is in Redis: %v", spec.name, got)
 		}
 		if strings.Count(text, "{") != strings.Count(text, "}") {
 			t.Errorf("%s: the braces do not match", spec.name)

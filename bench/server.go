@@ -5,7 +5,7 @@ package main
 
 import (
 	"bytes"
-	"crypto/x509"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -146,12 +146,12 @@ func (s *server) stop() {
 }
 
 // connect opens connections to the server.
-func (s *server) connect(p protocol, connections int, roots *x509.CertPool) (*generator, error) {
+func (s *server) connect(p protocol, connections int, config *tls.Config) (*generator, error) {
 	address := s.plain
 	if p != plain {
 		address = s.tls
 	}
-	return newGenerator(address, p, connections, roots)
+	return newGenerator(address, p, connections, config)
 }
 
 // count reads the instructions so far; not-a-number where there are no counters.

@@ -44,6 +44,16 @@ func TestLimitVerifiesOnePrivateSignatureAfterAnother(t *testing.T) {
 	}
 }
 
+func TestLimitWithoutASignatureHashesOnly(t *testing.T) {
+	handler := &limit{Algorithm: "none"}
+	if err := handler.Provision(caddy.Context{}); err != nil {
+		t.Fatal(err)
+	}
+	if passed, err := passes(t, handler, httptest.NewRequest(http.MethodGet, "/", nil)); !passed || err != nil {
+		t.Errorf("passed %v, %v", passed, err)
+	}
+}
+
 func TestLimitRefusesOtherAlgorithms(t *testing.T) {
 	if err := (&limit{Algorithm: "HS256"}).Provision(caddy.Context{}); err == nil {
 		t.Error("HS256 is accepted")
