@@ -112,6 +112,13 @@ func BenchmarkRefuse(b *testing.B) {
 	}
 }
 
+func TestReadingTheCredentialAllocatesNothing(t *testing.T) {
+	h := newHot(t, 1)
+	if n := testing.AllocsPerRun(100, func() { _, _ = credentialOf(h.request.HTTP) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // Design, section 4, "The hot path allocates little". Not under the race
 // detector, which makes sync.Pool forget at random.
 func TestTheHotPathAllocatesLittle(t *testing.T) {
