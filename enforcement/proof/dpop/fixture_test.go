@@ -204,7 +204,7 @@ func warmUp(b *rig, r *Request) {
 		return
 	}
 	if device, known, why := b.deviceKey(compact.Header); why == reason.None && !known {
-		b.Keys.Add(compact.Header, device)
+		b.Keys.add(compact.Header, device)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,24 +27,11 @@ const (
 	MaxSize = 8 << 10
 	// MaxID is the longest jti, in characters.
 	MaxID = 128
-	// maxCachedHeader keeps a device key's cache entry small; a 4096 bit RSA key fits.
+	// maxCachedHeader keeps a device key's cache entry small, whose kid may be long; a 4096 bit RSA key fits.
 	maxCachedHeader = 2 << 10
 	// typ is the media type of a proof (RFC 9449, section 4.2).
 	typ = "dpop+jwt"
 )
-
-// DeviceKey is what a proof's header says, parsed: the same bytes come with
-// every proof of a device.
-type DeviceKey struct {
-	Algorithm jose.Algorithm
-	Key       *jose.Key
-}
-
-// KeyCache remembers device keys by the raw header segment of their proofs.
-type KeyCache = cache.LRU[string, DeviceKey]
-
-// NewKeyCache returns a cache of size device keys, at least one.
-func NewKeyCache(size int) (*KeyCache, error) { return cache.NewLRU[string, DeviceKey](size) }
 
 // Config is what a Verifier is made of.
 type Config struct {
@@ -158,7 +144,7 @@ func (v *Verifier) Verify(r *Request, now time.Time) (proof.Binding, reason.Reas
 		return binding, why
 	}
 	if !known && len(compact.Header) <= maxCachedHeader {
-		v.Keys.Add(strings.Clone(compact.Header), device)
+		v.Keys.add(compact.Header, device)
 	}
 	return binding, reason.None
 }
@@ -185,7 +171,7 @@ func single(headers []string) (jose.Compact, reason.Reason) {
 // deviceKey reads the header: type, algorithm and public key (RFC 9449,
 // section 4.3, checks 4, 5 and 7). What is cached passed before.
 func (v *Verifier) deviceKey(segment string) (device DeviceKey, known bool, why reason.Reason) {
-	if device, known = v.Keys.Get(segment); known {
+	if device, known = v.Keys.get(segment); known {
 		if !slices.Contains(v.Algorithms, device.Algorithm) { // a reload may have narrowed them
 			return DeviceKey{}, false, reason.ProofAlgorithm
 		}
