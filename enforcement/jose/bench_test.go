@@ -80,6 +80,13 @@ var measured = []struct {
 			return err
 		}
 	}},
+	{"Strings", 4, func(testing.TB) func() error {
+		groups := Value{Kind: Array, Raw: []byte(`["pilot","break-glass","everybody"]`)}
+		return func() error {
+			_, err := groups.Strings()
+			return err
+		}
+	}},
 	{"ParseThumbprint", 0, func(testing.TB) func() error {
 		return func() error {
 			_, err := ParseThumbprint("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I")

@@ -211,6 +211,7 @@ func (v *Verifier) verify(raw string, now time.Time) (*Verified, reason.Reason) 
 	case !read.isAccessToken(header.Type):
 		return nil, reason.TokenType
 	}
+	read.claims.Issuer = issuer.name // the same text, of which one copy is enough
 	// The claims are copied: the reader holds the payload, which must not live as long as the cache.
 	return &Verified{Claims: read.claims, issuer: issuer.fingerprint, key: key}, reason.None
 }
