@@ -12,7 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tokenprotection/caddy-token-protection/cache"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
