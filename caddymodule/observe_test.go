@@ -146,7 +146,7 @@ func scraped(t testing.TB) map[string][]string {
 // an alert that never comes; one that is nowhere watched is of no use.
 func TestDashboardAndRulesWatchWhatANodeHas(t *testing.T) {
 	i, device := newIssuer(t), newDevice(t)
-	setup{issuer: i, app: policyOn}.load(t)
+	setup{issuer: i, app: policyOn + "device_directory file testdata/devices.json\n"}.load(t)
 	expectStatus(t, send(t, proven(t, i, device, "/ews")), http.StatusOK)
 	known, watched := scraped(t), make(map[string]bool)
 	queries, variables := readDashboard(t)
