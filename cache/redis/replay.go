@@ -54,7 +54,7 @@ type generation struct {
 	ttl         string // of a proof, in milliseconds
 }
 
-// Set returns a set of spent proofs in the store. Forget it when it is no longer used.
+// Set returns a set of spent proofs in the store, which looks after it until it is destructed.
 func (s *Store) Set(config SetConfig) (*Replay, error) {
 	var errs []error
 	if config.Name == "" {
