@@ -6,6 +6,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -177,6 +178,36 @@ func TestAnOutageOfTheStore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAStoreThatRefusesThePassword: the server starts and blocks, the log says
+// why, and with the right password it serves. Neither password is in any
+// output, which the end of all tests makes sure of.
+func TestAStoreThatRefusesThePassword(t *testing.T) {
+	world := harness.NewWorld(t)
+	right := harness.Secret("Redis password", "the-right-password-of-redis-0123456789")
+	wrong := harness.Secret("Redis password", "not-the-right-password-of-redis-012345")
+	redis := harness.StartRedis(t, "--requirepass", right)
+	node := world.Start(t, harness.Node(":"+wrong+"@"+redis.Address))
+	response := wantAnswer(t, node, world.Bound("GET", path, ""), 503, "")
+	if record := node.Record(t, response.CorrelationID); record.Status.AdditionalDetails != "replay_unavailable" {
+		t.Errorf("recorded as %q", record.Status.AdditionalDetails)
+	}
+	harness.Eventually(t, "the log to say why", func() bool {
+		for _, line := range node.Lines("token_protection.replay") {
+			if strings.Contains(fmt.Sprint(line["error"]), "WRONGPASS") {
+				return true
+			}
+		}
+		return false
+	})
+	if err := node.Reload(harness.Node(":" + right + "@" + redis.Address)); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, node, world)
+	if got := len(node.Lines("token_protection.replay")); got != 1 {
+		t.Errorf("%d lines in the log, want one", got)
 	}
 }
 
