@@ -6,13 +6,12 @@ package device
 import (
 	"encoding/base64"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
 )
 
 // Bounds of a directory in a file.
@@ -28,7 +27,7 @@ const (
 // NewFile returns a directory that is read from a JSON file (see [ParseList]), and read again when the file changes. A file
 // that became broken never replaces a good one. It reads the file once to see that it is good.
 func NewFile(path string, watch Watch) (*Directory, error) {
-	f := &file{path: path, done: make(chan struct{})}
+	f := &file{File: livefile.New(path, MaxFile), done: make(chan struct{})}
 	if err := f.load(); err != nil {
 		return nil, err
 	}
@@ -38,14 +37,13 @@ func NewFile(path string, watch Watch) (*Directory, error) {
 
 // file is a directory on disk.
 type file struct {
-	path    string
+	*livefile.File
 	watch   Watch
 	current atomic.Pointer[snapshot]
 
 	answers, failures atomic.Uint64
 
 	mu      sync.Mutex
-	seen    fs.FileInfo // what the file was when it was last read, broken or not
 	lastErr error
 
 	once   sync.Once
@@ -83,7 +81,7 @@ func (f *file) follow() {
 		case <-tick.C:
 		}
 		switch {
-		case f.changed():
+		case f.Changed():
 			if fresh = f.load(); fresh == nil {
 				f.watch.trouble(reported, nil)
 				reported = nil
@@ -119,13 +117,13 @@ func (f *file) load() error {
 }
 
 func (f *file) parse() (*snapshot, error) {
-	document, err := f.read()
+	document, err := f.Read()
 	if err != nil {
 		return nil, err
 	}
 	devices, err := ParseList(document, MaxDevices)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.path, err)
+		return nil, fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	next := &snapshot{
 		devices: make(map[string]*Device, len(devices)), keys: make(map[string]*Device), read: time.Now(),
@@ -139,40 +137,6 @@ func (f *file) parse() (*snapshot, error) {
 		}
 	}
 	return next, nil
-}
-
-func (f *file) read() ([]byte, error) {
-	handle, err := os.Open(f.path)
-	if err != nil {
-		return nil, err
-	}
-	defer handle.Close()
-	info, err := handle.Stat()
-	if err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	f.seen = info
-	f.mu.Unlock()
-	document, err := io.ReadAll(io.LimitReader(handle, MaxFile+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(document) > MaxFile:
-		return nil, fmt.Errorf("%s: longer than %d octets", f.path, MaxFile)
-	}
-	return document, nil
-}
-
-// changed compares the file with what was last read, broken or not.
-func (f *file) changed() bool {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return false // it may be on its way: the last good one stays
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.seen == nil || !os.SameFile(info, f.seen) || info.Size() != f.seen.Size() || !info.ModTime().Equal(f.seen.ModTime())
 }
 
 func (f *file) lookup(id string) Answer {

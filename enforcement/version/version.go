@@ -6,8 +6,8 @@
 package version
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,7 +52,14 @@ func parseNumber(text string) (uint32, bool) {
 }
 
 // Compare returns -1 if v is lower than other, +1 if it is higher, and 0 if they are the same.
-func (v Version) Compare(other Version) int { return slices.Compare(v[:], other[:]) }
+func (v Version) Compare(other Version) int {
+	for i := range v { // slices.Compare would move both to the heap
+		if c := cmp.Compare(v[i], other[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
 
 // String returns the version with all its four numbers, such as 22.217.0.0.
 func (v Version) String() string { return fmt.Sprintf("%d.%d.%d.%d", v[0], v[1], v[2], v[3]) }

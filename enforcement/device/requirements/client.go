@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/version"
 )
 
 // fileClient is a client as a profile writes it.
@@ -35,18 +36,18 @@ type fileClient struct {
 type client struct {
 	name        string
 	marks, not  []string
-	minimum     version
+	minimum     version.Version
 	year        uint32
 	unsupported []span
 }
 
 // span is a range of versions; bounds that are not there are zero.
-type span struct{ from, below version }
+type span struct{ from, below version.Version }
 
 func (s span) everything() bool { return s == span{} }
 
-func (s span) has(v version) bool {
-	return v.compare(s.from) >= 0 && (s.below == version{} || v.compare(s.below) < 0)
+func (s span) has(v version.Version) bool {
+	return v.Compare(s.from) >= 0 && (s.below == version.Version{} || v.Compare(s.below) < 0)
 }
 
 func (f *fileClient) compile() (c client, err error) {
@@ -60,7 +61,7 @@ func (f *fileClient) compile() (c client, err error) {
 		return c, errors.New("expected either minimum or unsupported")
 	}
 	if f.Minimum != "" {
-		if c.minimum, err = parseVersion(f.Minimum); err != nil {
+		if c.minimum, err = version.Parse(f.Minimum); err != nil {
 			return c, fmt.Errorf("minimum: %w", err)
 		}
 	}
@@ -68,12 +69,12 @@ func (f *fileClient) compile() (c client, err error) {
 		var s span
 		for _, bound := range []struct {
 			text string
-			into *version
+			into *version.Version
 		}{{written.From, &s.from}, {written.Below, &s.below}} {
 			if bound.text == "" {
 				continue
 			}
-			if *bound.into, err = parseVersion(bound.text); err != nil {
+			if *bound.into, err = version.Parse(bound.text); err != nil {
 				return c, fmt.Errorf("unsupported: %w", err)
 			}
 		}
@@ -137,9 +138,9 @@ func (c *client) judge(rest string) (why reason.Reason, decided bool) {
 // firstYear is below every year and above every major version.
 const firstYear = 1900
 
-func (c *client) older(v version) bool {
+func (c *client) older(v version.Version) bool {
 	if c.year != 0 && v[0] >= firstYear {
 		return v[0] < c.year
 	}
-	return v.compare(c.minimum) < 0
+	return v.Compare(c.minimum) < 0
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/version"
 )
 
 // MaxProfile is the longest profile that is read, in octets.
@@ -56,7 +57,7 @@ type file struct {
 // system is the oldest version of an operating system.
 type system struct {
 	name    string // as normal writes it
-	minimum version
+	minimum version.Version
 }
 
 // Find returns the built-in profile of that name.
@@ -92,7 +93,7 @@ func (f *file) compile() (*Profile, error) {
 		problems = append(problems, errors.New("name: missing"))
 	}
 	for i, s := range f.Systems {
-		minimum, err := parseVersion(s.Minimum)
+		minimum, err := version.Parse(s.Minimum)
 		if err != nil || normal(s.OperatingSystem) == "" {
 			problems = append(problems, fmt.Errorf("systems, number %d: expected operatingSystem and minimum, a version", i+1))
 		}
@@ -144,7 +145,7 @@ func (p *Profile) checkDevice(d *device.Device) Verdict {
 		}
 	}
 	for _, s := range p.systems {
-		if rest, ok := cutNormal(d.OperatingSystem, s.name); ok && rest == "" && known && running.compare(s.minimum) < 0 {
+		if rest, ok := cutNormal(d.OperatingSystem, s.name); ok && rest == "" && known && running.Compare(s.minimum) < 0 {
 			return Verdict{reason.SystemVersion, d.OperatingSystem}
 		}
 	}
@@ -193,7 +194,7 @@ type kind struct {
 	} `json:"unless,omitempty"`
 	Why string `json:"why,omitempty"`
 
-	unless version
+	unless version.Version
 }
 
 func (k *kind) compile() (err error) {
@@ -214,14 +215,14 @@ func (k *kind) compile() (err error) {
 		k.OperatingSystem[i] = normal(k.OperatingSystem[i])
 	}
 	if k.Unless != nil {
-		k.unless, err = parseVersion(k.Unless.Minimum)
+		k.unless, err = version.Parse(k.Unless.Minimum)
 	}
 	return err
 }
 
-func (k *kind) is(d *device.Device, running version, known bool) bool {
+func (k *kind) is(d *device.Device, running version.Version, known bool) bool {
 	switch {
-	case k.Unless != nil && strings.EqualFold(d.TrustType, k.Unless.TrustType) && known && running.compare(k.unless) >= 0:
+	case k.Unless != nil && strings.EqualFold(d.TrustType, k.Unless.TrustType) && known && running.Compare(k.unless) >= 0:
 		return false
 	case k.TrustType != "" && !strings.EqualFold(d.TrustType, k.TrustType):
 		return false
