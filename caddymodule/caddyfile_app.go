@@ -31,6 +31,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, err
 	}
 	advise(caddy.Log().Named("token_protection"), app.Policies, app.NamedLocations...)
+	app.adviseDevices(caddy.Log().Named("token_protection"), app.Policies)
 	return httpcaddyfile.App{Name: "token_protection", Value: caddyconfig.JSON(app, nil)}, nil
 }
 

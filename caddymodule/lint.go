@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,6 +25,18 @@ func advise(logger *zap.Logger, policies []policy.Policy, locations ...policy.Na
 	}
 	for _, warning := range set.Lint(nil, nil, time.Now()) {
 		warnOnce(logger, warning.String())
+	}
+}
+
+// adviseDevices warns of device filters that nothing can answer.
+func (a *App) adviseDevices(logger *zap.Logger, policies []policy.Policy) {
+	if a.DeviceDirectory != nil {
+		return
+	}
+	for _, p := range policies {
+		if p.State != policy.Off && p.Conditions.Devices.DeviceFilter != nil {
+			warnOnce(logger, fmt.Sprintf("policy %q: it has a device filter, and no device_directory is configured, so that every device is in scope", p.DisplayName))
+		}
 	}
 }
 

@@ -61,6 +61,38 @@ func TestNoAdviceAboutPoliciesThatAreOffOrBroken(t *testing.T) {
 	}
 }
 
+// A filter that nothing can answer looks stricter or laxer than it is.
+func TestDeviceFilterWithoutADirectoryIsWarnedOf(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		state     policy.State
+		rule      string
+		directory bool
+		warnings  int
+	}{
+		{"filter and no directory", policy.On, "device.model -eq \"x\"", false, 1},
+		{"filter and directory", policy.On, "device.model -eq \"x\"", true, 0},
+		{"no filter", policy.On, "", false, 0},
+		{"off", policy.Off, "device.model -eq \"x\"", false, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			core, logs := observer.New(zapcore.WarnLevel)
+			policies, a := unwise(t.Name()), new(App)
+			policies[0].State = test.state
+			if test.rule != "" {
+				policies[0].Conditions.Devices.DeviceFilter = &policy.DeviceFilter{Mode: policy.IncludeDevices, Rule: test.rule}
+			}
+			if test.directory {
+				a.DeviceDirectory = new(DeviceDirectory)
+			}
+			a.adviseDevices(zap.New(core), policies)
+			if logs.Len() != test.warnings {
+				t.Errorf("warnings %v", logs.All())
+			}
+		})
+	}
+}
+
 // The adapter warns too: that is where `caddy adapt` and `caddy validate` say it.
 func TestAdaptingGivesAdvice(t *testing.T) {
 	warned.Clear()

@@ -58,6 +58,7 @@ func (a *App) readRules() (*rules, error) {
 		return nil, err
 	}
 	advise(a.logger, next.policies, a.NamedLocations...)
+	a.adviseDevices(a.logger, next.policies)
 	return next, nil
 }
 

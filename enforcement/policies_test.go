@@ -174,7 +174,7 @@ func TestGroupOverage(t *testing.T) {
 				if !d.Outcomes[0].Indeterminate || d.BreakGlass {
 					t.Errorf("indeterminate %v, break-glass %v", d.Outcomes[0].Indeterminate, d.BreakGlass)
 				}
-				want := "token_unbound; the token's group list is cut off, so membership is unknown"
+				want := "token_unbound; the user's group list is not known in full, so membership is unknown"
 				if got := g.last().Status.AdditionalDetails; got != want {
 					t.Errorf("details %q, want %q", got, want)
 				}
@@ -182,7 +182,7 @@ func TestGroupOverage(t *testing.T) {
 			g := newRig(t, enforced(includeGroup))
 			accessToken := mint(claims)
 			g.allows(get("DPoP "+accessToken, laptop.prove(accessToken)), reason.None)
-			if got := g.last().Status.AdditionalDetails; got != "the token's group list is cut off, so membership is unknown" {
+			if got := g.last().Status.AdditionalDetails; got != "the user's group list is not known in full, so membership is unknown" {
 				t.Errorf("details of the bound request: %q", got)
 			}
 		})

@@ -117,7 +117,7 @@ func details(d *Decision) string {
 			if text != "" {
 				text += "; "
 			}
-			return text + "the token's group list is cut off, so membership is unknown"
+			return text + "the user's group list is not known in full, so membership is unknown"
 		}
 	}
 	return text
