@@ -283,7 +283,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 		h.forward(r, decision)
 	}
 	if decision.Bound {
-		open := h.opened(w, r, request.Address, decision, began)
+		open := h.opened(w, r, decision, began)
 		defer open.close()
 		w = open
 	}
@@ -322,11 +322,15 @@ func (h *Handler) request(r *http.Request) enforcement.Request {
 	if strings.IndexByte(r.RequestURI, '#') >= 0 { // a raw fragment, which net/http folds into the path
 		request.SentPath = ""
 	}
-	if address, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
-		request.Address = address
-	}
+	request.Address = clientAddress(r)
 	request.URL = h.addressed(r, path)
 	return request
+}
+
+// clientAddress is the client's IP address, as Caddy's trusted_proxies tell it.
+func clientAddress(r *http.Request) string {
+	address, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return address
 }
 
 // sentURL is the request's URL before any rewriting.

@@ -40,21 +40,19 @@ type open struct {
 	handler  *Handler
 	r        *http.Request
 	decision *enforcement.Decision
-	facts    enforcement.Opened
 	began    time.Time
-	watched  bool
-	ended    atomic.Bool
-
-	mu       sync.Mutex
-	over     bool     // the response writer belongs to somebody else
 	upgraded net.Conn // what the client was given instead of a response
+
+	mu      sync.Mutex
+	ended   atomic.Bool
+	over    bool // the response writer belongs to somebody else
+	watched bool
 }
 
 // opened is where the answer to a request goes that proved possession.
-func (h *Handler) opened(w http.ResponseWriter, r *http.Request, address string, decision *enforcement.Decision, began time.Time) *open {
+func (h *Handler) opened(w http.ResponseWriter, r *http.Request, decision *enforcement.Decision, began time.Time) *open {
 	o := &open{handler: h, r: r, decision: decision, began: began}
 	o.ResponseWriter = w
-	o.facts = enforcement.Opened{Address: address, UserAgent: r.UserAgent(), Path: r.URL.Path}
 	if uploads(r) {
 		o.watch()
 	}
@@ -128,13 +126,14 @@ func (o *open) watch() {
 	case watch == nil:
 		return
 	}
+	facts := enforcement.Opened{Address: clientAddress(o.r), UserAgent: o.r.UserAgent(), Path: o.r.URL.Path}
 	go func() {
 		defer watch.Close()
 		select {
 		case <-o.r.Context().Done():
 		case <-watch.Done():
 			if o.cut() {
-				enforcer.End(o.decision, o.facts, watch.Reason())
+				enforcer.End(o.decision, facts, watch.Reason())
 			}
 		}
 	}()
