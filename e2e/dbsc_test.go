@@ -121,7 +121,7 @@ func TestAnyNodeServesABoundSession(t *testing.T) {
 	world := harness.NewWorld(t)
 	world.Backend.WebApp()
 	start := func(secret string) *harness.Server {
-		options := harness.Options{Handler: boundSessions(""), Proof: "nonce_secret " + harness.Secret("nonce secret", "sealed-with-" + strings.Repeat(secret, 40))}
+		options := harness.Options{Handler: boundSessions(""), Proof: "nonce_secret " + harness.Secret("nonce secret", "sealed-with-"+strings.Repeat(secret, 40))}
 		return world.Start(t, options)
 	}
 	one, two, stranger := start("a"), start("a"), start("b")

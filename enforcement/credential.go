@@ -4,11 +4,8 @@
 package enforcement
 
 import (
-	"bytes"
-	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/octet"
@@ -27,9 +24,6 @@ const (
 	SchemePoP    AuthScheme = "pop"      // signed HTTP requests
 	SchemeMTLS   AuthScheme = "mtls_pop" // MSAL's spelling for certificate-bound tokens
 )
-
-// maxForm bounds how much of a form body is read in search of a second token.
-const maxForm = 64 << 10
 
 // Credential is the access token of a request, as presented.
 type Credential struct {
@@ -98,60 +92,22 @@ func queryCarriesToken(query string) bool {
 		} else {
 			pair, query = query, ""
 		}
-		name, _, _ := strings.Cut(pair, "=")
-		if strings.IndexByte(name, '%') >= 0 {
-			if decoded, err := url.QueryUnescape(name); err == nil {
-				name = decoded
-			}
-		}
-		if strings.EqualFold(name, "access_token") {
+		if name, _, _ := strings.Cut(pair, "="); namesToken(name) {
 			return true
 		}
 	}
 	return false
 }
 
-// formCarriesToken finds an access_token field in a form body (RFC 6750,
-// section 2.2), and puts back what it read. A form that is too long to be
-// searched counts as carrying one.
-func formCarriesToken(r *http.Request) bool {
-	if r.Body == nil || r.Body == http.NoBody {
-		return false
+// namesToken reports whether a parameter's name, as it was sent, is that of a
+// token.
+func namesToken(name string) bool {
+	if strings.IndexByte(name, '%') >= 0 {
+		if decoded, err := url.QueryUnescape(name); err == nil {
+			name = decoded
+		}
 	}
-	if !slices.ContainsFunc(r.Header["Content-Type"], isForm) {
-		return false
-	}
-	if r.ContentLength > maxForm {
-		return true
-	}
-	body := r.Body
-	form, err := io.ReadAll(io.LimitReader(body, maxForm+1))
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(form), failing{err, body}), body}
-	return len(form) > maxForm || queryCarriesToken(string(form))
-}
-
-// isForm is as lenient as backends are: some look at no more than how the
-// media type begins, so whatever follows cannot make a form something else.
-func isForm(contentType string) bool {
-	const form = "application/x-www-form-urlencoded"
-	contentType = strings.TrimLeft(contentType, " \t")
-	return len(contentType) >= len(form) && strings.EqualFold(contentType[:len(form)], form)
-}
-
-// failing repeats the error that ended a read, else reads on.
-type failing struct {
-	err error
-	io.Reader
-}
-
-func (f failing) Read(p []byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
-	}
-	return f.Reader.Read(p)
+	return strings.EqualFold(name, "access_token")
 }
 
 // judgedHeaders must reach the backend as they were judged.

@@ -127,8 +127,8 @@ func TestFindsATokenInAFormBody(t *testing.T) {
 		"no type":                      {nil, "access_token=x", false},
 		"as long as is searched":       {[]string{form}, full, false},
 		"the token at the very end":    {[]string{form}, full[:maxForm-15] + "&access_token=x", true},
-		"a byte longer":                {[]string{form}, full + "a", true},
-		"much longer":                  {[]string{form}, strings.Repeat(full, 4), true},
+		"a byte longer":                {[]string{form}, full + "a", false},
+		"much longer":                  {[]string{form}, strings.Repeat(full, 4), false},
 		"another type, and longer too": {[]string{"text/plain"}, full + "a", false},
 	} {
 		for _, length := range []string{"known length", "unknown length"} {
@@ -157,7 +157,7 @@ func TestFindsATokenInAFormBody(t *testing.T) {
 // What ended the search comes out again where the backend reads.
 func TestABodyThatBreaksOffBreaksOffForTheBackendToo(t *testing.T) {
 	broken := errors.New("connection reset")
-	body := &closing{Reader: io.MultiReader(strings.NewReader("a=b"), failing{broken, nil})}
+	body := &closing{Reader: io.MultiReader(strings.NewReader("a=b"), failing{broken})}
 	r := request("POST", sampleURL, nil)
 	r.HTTP.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.HTTP.Body, r.HTTP.ContentLength = body, -1
@@ -190,11 +190,6 @@ func TestDoesNotSearchWhereThereIsNoBody(t *testing.T) {
 			t.Errorf("body %v became %v", body, r.HTTP.Body)
 		}
 	}
-	tooLong := &recordingBody{}
-	r.HTTP.Body, r.HTTP.ContentLength = tooLong, maxForm+1
-	if !formCarriesToken(r.HTTP) || tooLong.reads != 0 {
-		t.Errorf("a body that says it is too long was read %d times", tooLong.reads)
-	}
 }
 
 // Resource, AllowAnonymous: requests without any credential are the backend's
@@ -211,22 +206,22 @@ func TestAnonymousRequests(t *testing.T) {
 		request *Request
 		want    reason.Reason // None: passes
 	}{
-		"no credential":             {get(""), reason.None},
-		"a scheme without a token":  {get("Bearer"), reason.None}, // how Outlook asks for a challenge
-		"a form without a token":    {form("a=b"), reason.None},
-		"a proof without a token":   {get("", laptop.prove("x")), reason.None},
-		"Basic":                     {get("Basic YTpi"), reason.CredentialForeign},
-		"NTLM":                      {get("NTLM TlRMTVNTUAAB"), reason.CredentialForeign},
-		"Negotiate":                 {get("Negotiate YIIB"), reason.CredentialForeign},
-		"malformed":                 {get("DPoP a b"), reason.CredentialMalformed},
-		"a bad token":               {get("Bearer x"), reason.TokenMalformed},
-		"a bound token as Bearer":   {get("Bearer " + mint()), reason.SchemeMismatch},
-		"an unbound token":          {get("Bearer " + mint(unbound)), reason.TokenUnbound},
-		"a token in the query":      {query, reason.CredentialsSeveral},
-		"a token in the body":       {form("access_token=" + mint()), reason.CredentialsSeveral},
-		"two proofs, no token":      {get("", "a", "b"), reason.ProofsSeveral},
-		"an empty header":           {emptyAuthorization(), reason.CredentialMalformed},
-		"a form too long to search": {form(strings.Repeat("a", maxForm+1)), reason.CredentialsSeveral},
+		"no credential":            {get(""), reason.None},
+		"a scheme without a token": {get("Bearer"), reason.None}, // how Outlook asks for a challenge
+		"a form without a token":   {form("a=b"), reason.None},
+		"a proof without a token":  {get("", laptop.prove("x")), reason.None},
+		"Basic":                    {get("Basic YTpi"), reason.CredentialForeign},
+		"NTLM":                     {get("NTLM TlRMTVNTUAAB"), reason.CredentialForeign},
+		"Negotiate":                {get("Negotiate YIIB"), reason.CredentialForeign},
+		"malformed":                {get("DPoP a b"), reason.CredentialMalformed},
+		"a bad token":              {get("Bearer x"), reason.TokenMalformed},
+		"a bound token as Bearer":  {get("Bearer " + mint()), reason.SchemeMismatch},
+		"an unbound token":         {get("Bearer " + mint(unbound)), reason.TokenUnbound},
+		"a token in the query":     {query, reason.CredentialsSeveral},
+		"a token in the body":      {form("access_token=" + mint()), reason.CredentialsSeveral},
+		"two proofs, no token":     {get("", "a", "b"), reason.ProofsSeveral},
+		"an empty header":          {emptyAuthorization(), reason.CredentialMalformed},
+		"a long form":              {form(strings.Repeat("a", maxForm+1)), reason.None},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t, enforced(), anonymous)
