@@ -290,6 +290,7 @@ func (a *App) Start() error {
 	if err := a.checkTargets(a.rules.Load().set); err != nil {
 		return err
 	}
+	advise(a.logger, a.rules.Load().policies, a.bindsSessions, a.NamedLocations...)
 	for _, keys := range a.keySets {
 		keys.Start()
 	}

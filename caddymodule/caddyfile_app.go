@@ -27,10 +27,11 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if err := app.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
-	if err := app.checkResources(file); err != nil {
+	protected := protectedIn(file)
+	if err := app.checkResources(protected); err != nil {
 		return nil, err
 	}
-	advise(caddy.Log().Named("token_protection"), app.Policies, app.NamedLocations...)
+	advise(caddy.Log().Named("token_protection"), app.Policies, protected.bindsSessions, app.NamedLocations...)
 	app.adviseDevices(caddy.Log().Named("token_protection"), app.Policies)
 	return httpcaddyfile.App{Name: "token_protection", Value: caddyconfig.JSON(app, nil)}, nil
 }

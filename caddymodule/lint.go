@@ -17,13 +17,14 @@ import (
 // adapted, validated and loaded does not give it three times.
 var warned sync.Map
 
-// advise logs what is legal and yet unwise about the policies.
-func advise(logger *zap.Logger, policies []policy.Policy, locations ...policy.NamedLocation) {
+// advise logs what is legal and yet unwise about the policies. Of which
+// resources accept bound sessions, dbsc knows.
+func advise(logger *zap.Logger, policies []policy.Policy, dbsc func(resource string) bool, locations ...policy.NamedLocation) {
 	set, err := policy.Compile(policies, nil, locations...)
 	if err != nil {
 		return // reported where it was found
 	}
-	for _, warning := range set.Lint(nil, nil, time.Now()) {
+	for _, warning := range set.Lint(nil, dbsc, time.Now()) {
 		warnOnce(logger, warning.String())
 	}
 }

@@ -28,7 +28,7 @@ func TestAdviceIsGivenOnce(t *testing.T) {
 	warned.Clear()
 	core, logs := observer.New(zapcore.WarnLevel)
 	logger := zap.New(core)
-	advise(logger, unwise(t.Name()))
+	advise(logger, unwise(t.Name()), nil)
 	first := logs.TakeAll()
 	if len(first) < 3 {
 		t.Fatalf("warnings %v", first)
@@ -40,11 +40,11 @@ func TestAdviceIsGivenOnce(t *testing.T) {
 		}
 		seen[entry.Message] = true
 	}
-	advise(logger, unwise(t.Name()))
+	advise(logger, unwise(t.Name()), nil)
 	if again := logs.TakeAll(); len(again) != 0 {
 		t.Errorf("again: %v", again)
 	}
-	advise(logger, unwise(t.Name()+" for others"))
+	advise(logger, unwise(t.Name()+" for others"), nil)
 	if other := logs.TakeAll(); len(other) != len(first) {
 		t.Errorf("%d warnings for another policy, expected %d", len(other), len(first))
 	}
@@ -54,10 +54,38 @@ func TestNoAdviceAboutPoliciesThatAreOffOrBroken(t *testing.T) {
 	core, logs := observer.New(zapcore.WarnLevel)
 	off, broken := unwise(t.Name()), unwise(t.Name()+" broken")
 	off[0].State, broken[0].State = policy.Off, "odd"
-	advise(zap.New(core), off)
-	advise(zap.New(core), broken)
+	advise(zap.New(core), off, nil)
+	advise(zap.New(core), broken, nil)
 	if logs.Len() != 0 {
 		t.Errorf("warnings %v", logs.All())
+	}
+}
+
+// Browsers can prove possession where the site accepts their sessions.
+func TestBrowsersAreWarnedOfOnlyWhereTheyCannotProve(t *testing.T) {
+	site := func(proofs string) string {
+		return "mail.contoso.example {\n\ttoken_protection exchange {\n\t\tproofs " + proofs + "\n\t\tdbsc {\n\t\t\tsession_cookie sid\n\t\t}\n\t}\n}\n"
+	}
+	without := "mail.contoso.example {\n\ttoken_protection exchange\n}\n"
+	for name, test := range map[string]struct {
+		site string
+		want bool
+	}{"with dbsc": {site("dpop dbsc"), false}, "without": {without, true}} {
+		t.Run(name, func(t *testing.T) {
+			warned.Clear()
+			global := oneIssuer + "\t\tpolicy " + strings.ReplaceAll(t.Name(), "/", "-") + " {\n\t\t\tusers all\n\t\t\tresources exchange\n\t\t}\n\t}\n}\n"
+			if _, err := adaptFile(t, global+test.site, nil); err != nil {
+				t.Fatal(err)
+			}
+			given := false
+			warned.Range(func(text, _ any) bool {
+				given = given || strings.Contains(text.(string), string(policy.BrowserWithoutDBSC))
+				return true
+			})
+			if given != test.want {
+				t.Errorf("warned: %v, expected %v", given, test.want)
+			}
+		})
 	}
 }
 

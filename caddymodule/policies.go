@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
 
 // lookAtPolicies is how often the policies file is looked at.
@@ -57,7 +58,7 @@ func (a *App) readRules() (*rules, error) {
 	if next.set, err = policy.Compile(next.policies, nil, a.NamedLocations...); err != nil {
 		return nil, err
 	}
-	advise(a.logger, next.policies, a.NamedLocations...)
+	advise(a.logger, next.policies, a.bindsSessions, a.NamedLocations...)
 	a.adviseDevices(a.logger, next.policies)
 	return next, nil
 }
@@ -99,6 +100,15 @@ func (a *App) resources() []policy.Resource {
 		resources[i] = h.resource()
 	}
 	return resources
+}
+
+// bindsSessions reports whether the resource accepts bound sessions. Before
+// the handlers are there, nobody can say that it does not.
+func (a *App) bindsSessions(resource string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	accepts := func(h *Handler) bool { return h.Resource == resource && h.accepts(proof.DBSC) }
+	return len(a.handlers) == 0 || slices.ContainsFunc(a.handlers, accepts)
 }
 
 // followPolicies reads the policies file again whenever it has changed.
