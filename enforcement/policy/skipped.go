@@ -4,7 +4,9 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -15,6 +17,11 @@ type SkippedPolicy struct {
 	DisplayName string
 	// Reason says why it is skipped.
 	Reason string
+}
+
+// String names the policy and says why it is skipped.
+func (s SkippedPolicy) String() string {
+	return fmt.Sprintf("policy %q is skipped: %s", cmp.Or(s.DisplayName, s.ID), s.Reason)
 }
 
 func skipped(element []byte) SkippedPolicy {

@@ -5,6 +5,7 @@ package policy
 
 import (
 	"encoding/json"
+	"io"
 	"strconv"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
@@ -12,6 +13,9 @@ import (
 
 // DeviceInfo is a device in the shape of Graph's deviceInfo, which names some attributes otherwise than `device` does.
 type DeviceInfo device.Device
+
+// deviceInfoPath is where a request has it.
+const deviceInfoPath = "signInConditions.deviceInfo"
 
 // extensionAttributes is how many extension attributes Graph has.
 const extensionAttributes = 15
@@ -59,11 +63,22 @@ type wireDevice struct {
 	TrustType              string   `json:"trustType,omitempty"`
 }
 
+// ReadDeviceInfo reads the deviceInfo of a request that is put together otherwise, as strictly as ReadWhatIfRequest reads a
+// whole one, and with the same errors.
+func ReadDeviceInfo(from io.Reader) (*DeviceInfo, error) {
+	text, err := readStrictly(from, "device", deviceInfoPath, deviceInfoShape)
+	if err != nil {
+		return nil, err
+	}
+	info := new(DeviceInfo)
+	return info, info.UnmarshalJSON(text)
+}
+
 // UnmarshalJSON reads Graph's deviceInfo. ReadWhatIfRequest has looked at the names.
 func (i *DeviceInfo) UnmarshalJSON(document []byte) error {
 	var w wireDevice
 	if err := json.Unmarshal(document, &w); err != nil {
-		return typeError("signInConditions.deviceInfo.", err)
+		return typeError(deviceInfoPath+".", err)
 	}
 	*i = DeviceInfo{
 		ID: w.DeviceID, DisplayName: w.DisplayName, EnrollmentProfileName: w.EnrollmentProfileName, IsCompliant: w.IsCompliant,
@@ -79,7 +94,7 @@ func (i *DeviceInfo) UnmarshalJSON(document []byte) error {
 		name, value := extensionAttribute(n+1), ""
 		if text, ok := all[name]; ok {
 			if err := json.Unmarshal(text, &value); err != nil {
-				return &WhatIfError{"signInConditions.deviceInfo." + name, "must be a string"}
+				return &WhatIfError{deviceInfoPath + "." + name, "must be a string"}
 			}
 		}
 		if value == "" {

@@ -123,29 +123,36 @@ var whatIfShape = shape{
 // ReadWhatIfRequest reads a request strictly: names in another case, given twice or unknown are refused. The error joins
 // every mistake found, each a *WhatIfError or, where the text is no JSON, a *DocumentError.
 func ReadWhatIfRequest(from io.Reader) (WhatIfRequest, error) {
-	text, err := io.ReadAll(io.LimitReader(from, MaxWhatIfSize+1))
-	switch {
-	case err != nil:
+	text, err := readStrictly(from, "request", "", whatIfShape)
+	if err != nil {
 		return WhatIfRequest{}, err
-	case len(text) > MaxWhatIfSize:
-		return WhatIfRequest{}, &DocumentError{Problem: fmt.Sprintf("the request is larger than %d bytes", MaxWhatIfSize)}
-	case !utf8.Valid(text):
-		return WhatIfRequest{}, &DocumentError{Problem: "the request is not valid UTF-8"}
-	}
-	r := reader{subject: "request", fail: func(member, problem string) error { return &WhatIfError{member, problem} }}
-	var value json.RawMessage
-	if err := json.Unmarshal(text, &value); err != nil {
-		return WhatIfRequest{}, syntaxError(text, err)
-	}
-	r.object("", text, whatIfShape)
-	if len(r.problems) > 0 {
-		return WhatIfRequest{}, errors.Join(r.problems...)
 	}
 	var request WhatIfRequest
 	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&request); err != nil {
 		return WhatIfRequest{}, typeError("", err)
 	}
 	return request, request.Check()
+}
+
+// readStrictly returns a JSON text of at most MaxWhatIfSize bytes whose members are those of the shape; it is what a request
+// has at the path. The error is that of ReadWhatIfRequest.
+func readStrictly(from io.Reader, subject, path string, members shape) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(from, MaxWhatIfSize+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > MaxWhatIfSize:
+		return nil, &DocumentError{Problem: fmt.Sprintf("the %s is larger than %d bytes", subject, MaxWhatIfSize)}
+	case !utf8.Valid(text):
+		return nil, &DocumentError{Problem: fmt.Sprintf("the %s is not valid UTF-8", subject)}
+	}
+	var value json.RawMessage
+	if err := json.Unmarshal(text, &value); err != nil {
+		return nil, syntaxError(text, err)
+	}
+	r := reader{subject: subject, fail: func(member, problem string) error { return &WhatIfError{member, problem} }}
+	r.object(path, text, members)
+	return text, errors.Join(r.problems...)
 }
 
 // typeError says which type a member takes, if the error is about that.

@@ -199,6 +199,30 @@ func TestWhatIfRefusesWhatItWouldMisread(t *testing.T) {
 	}
 }
 
+// A device by itself is read as the request that has it.
+func TestADeviceIsReadAsStrictlyAsARequest(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"deviceId": "d", "isCompliant": true}`: "",
+		`{}`:                                     "",
+		`{"deviceOwnership": "Company"}`:         `signInConditions.deviceInfo.deviceOwnership: unknown member; it might change what the device means`,
+		`{"isCompliant": "yes"}`:                 `signInConditions.deviceInfo.isCompliant: must be true or false, not string`,
+		`{"extensionAttribute1": 1}`:             `signInConditions.deviceInfo.extensionAttribute1: must be a string`,
+		`[]`:                                     `signInConditions.deviceInfo: must be an object`,
+		`{`:                                      `line 1, column 1: unexpected end of JSON input`,
+		"\"\xff\"":                               `the device is not valid UTF-8`,
+		`"` + strings.Repeat("x", MaxWhatIfSize) + `"`: `the device is larger than 65536 bytes`,
+	} {
+		info, err := ReadDeviceInfo(strings.NewReader(text))
+		if got := fmt.Sprint(err); want != "" && got != want || want == "" && (err != nil || info == nil) {
+			t.Errorf("%.200s\ngot  %v\nwant %s", text, err, want)
+		}
+	}
+	info, err := ReadDeviceInfo(strings.NewReader(`{"deviceId": "d", "isCompliant": true}`))
+	if err != nil || info.ID != "d" || info.IsCompliant == nil || !*info.IsCompliant {
+		t.Errorf("%+v, %v", info, err)
+	}
+}
+
 // A client of this module can write requests and read answers with the same types.
 func TestWhatIfTypesReadWhatTheyWrite(t *testing.T) {
 	request := mustReadWhatIf(t, `{
