@@ -28,9 +28,10 @@ func init() {
 Tries, observes and operates token protection. The demo runs everything in one
 process and shows what devices and thieves get; keygen and proof let you be a
 device with curl; report sums up the sign-in log, and insights shows it; doctor
-looks whether it can work here; verify explains how one request is judged.`,
+looks whether it can work here; verify explains how one request is judged, and
+what-if how policies would judge a sign-in that has not taken place.`,
 		CobraFunc: func(command *cobra.Command) {
-			command.AddCommand(demoCommand(), reportCommand(), insightsCommand(), keygenCommand(), proofCommand(), healthCommand(), doctorCommand(), verifyCommand())
+			command.AddCommand(demoCommand(), reportCommand(), insightsCommand(), keygenCommand(), proofCommand(), healthCommand(), doctorCommand(), verifyCommand(), whatIfCommand())
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
@@ -64,15 +65,16 @@ func policiesIn(path string) ([]policy.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	policies := c.app.Policies
-	if c.app.PoliciesFile != "" {
-		more, err := policiesFile(c.app.PoliciesFile)
-		if err != nil {
-			return nil, err
-		}
-		policies = append(policies, more...)
+	return c.policies()
+}
+
+// policies are the configuration's, then those of its policies file.
+func (c *configuration) policies() ([]policy.Policy, error) {
+	if c.app.PoliciesFile == "" {
+		return c.app.Policies, nil
 	}
-	return policies, nil
+	more, err := policiesFile(c.app.PoliciesFile)
+	return slices.Concat(c.app.Policies, more), err
 }
 
 func policiesFile(path string) ([]policy.Policy, error) {
