@@ -56,7 +56,7 @@ type adminRoute struct {
 // adminRoutes are the endpoints.
 var adminRoutes = []adminRoute{
 	{name: "status", method: http.MethodGet, serve: serveStatus},
-	revocationsRoute, revokeRoute, restoreRoute,
+	revocationsRoute, revokeRoute, restoreRoute, whatIfRoute,
 	{name: "ready", method: http.MethodGet, serve: serveReady, idle: idleReady},
 }
 
