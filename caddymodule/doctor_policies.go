@@ -17,13 +17,18 @@ func (d *doctor) checkResources(c *configuration) {
 		d.fail(check, "add `token_protection <resource>` to a site", "No site is protected: there is no token_protection handler.")
 		return
 	}
+	policies, err := c.policies()
+	if err != nil {
+		d.fail(check, "correct the policies file", "%v.", err)
+		return
+	}
 	seen := make(map[string]bool)
 	for _, resource := range c.resources() {
 		if seen[resource.Name] {
 			continue
 		}
 		seen[resource.Name] = true
-		switch mode, names := c.mode(resource); mode {
+		switch mode, names := modeOf(resource, policies); mode {
 		case "on":
 			d.ok(check, "%s is protected; in force: %s.", resource.Name, strings.Join(names, ", "))
 		case "report_only":
@@ -34,16 +39,16 @@ func (d *doctor) checkResources(c *configuration) {
 	}
 }
 
-// mode is the strongest state of the policies that target the resource, and
+// modeOf is the strongest state of the policies that target the resource, and
 // the names of those.
-func (c *configuration) mode(resource policy.Resource) (mode string, names []string) {
+func modeOf(resource policy.Resource, policies []policy.Policy) (mode string, names []string) {
 	mode = "off"
-	for _, p := range c.app.Policies {
+	for _, p := range policies {
 		if targets(p, resource) {
 			mode = stronger(mode, stateName(p.State))
 		}
 	}
-	for _, p := range c.app.Policies {
+	for _, p := range policies {
 		if stateName(p.State) == mode && targets(p, resource) {
 			names = append(names, p.DisplayName)
 		}
@@ -54,7 +59,11 @@ func (c *configuration) mode(resource policy.Resource) (mode string, names []str
 // checkPolicies lints the policies against the resources of this configuration.
 func (d *doctor) checkPolicies(c *configuration) {
 	const check = "policies"
-	set, err := policy.Compile(c.app.Policies, c.resources(), c.app.NamedLocations...)
+	policies, err := c.policies()
+	if err != nil {
+		return // checkResources has said so
+	}
+	set, err := policy.Compile(policies, c.resources(), c.app.NamedLocations...)
 	if err != nil {
 		d.fail(check, "correct the policies", "The policies are not valid: %v.", err)
 		return
@@ -86,7 +95,7 @@ func (d *doctor) checkMemory(c *configuration) {
 	if alone {
 		d.ok(check, "Spent proofs are remembered by this node alone: run several nodes only with a store that they share.")
 	} else {
-		d.skip(check, "The shared store of spent proofs was not asked.")
+		d.checkStore(c)
 	}
 	switch sessions := c.bindsSessions(""); {
 	case len(c.app.Proof.NonceSecret) > 0:

@@ -111,6 +111,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 		{"an access log in clear", doctored(i, log+"\n\tlog access {\n\t\tinclude http.log.access\n\t}", policyOn, "log\n"+respond), "log filter", levelWarn, "Dpop"},
 		{"a filtered access log", doctored(i, log+"\n\tlog access {\n\t\t"+exampleFilter(t)+"\n\t\tinclude http.log.access\n\t}", policyOn, "log\n"+respond), "log filter", levelOK, "filtered"},
 		{"sessions without a secret", doctored(i, log, policyOn, "token_protection exchange {\n\t\tproofs dpop dbsc\n\t\tdbsc {\n\t\t\tsession_cookie sid\n\t\t}\n\t}"), "memory", levelWarn, "ends all bound sessions"},
+		{"a store that is not there", doctored(i, log, policyOn+"replay redis redis://:correct-horse@127.0.0.1:1/0", respond), "memory", levelFail, "cannot be used"},
 		{"a secret", doctored(i, log, policyOn+"proof {\n\t\tnonce_secret 0123456789abcdef0123456789abcdef\n\t}", respond), "memory", levelOK, "survive a restart"},
 		{"no key file", doctored(&issuer{file: ""}, log, policyOn, respond), "configuration", levelFail, "jwks_file"},
 	} {
