@@ -99,7 +99,7 @@ func (s *Set) whatIfContext(r WhatIfRequest, now time.Time) Context {
 		Known: true, UserID: identity.UserID, User: identity.UserPrincipalName,
 		Groups: identity.Groups, Roles: identity.Roles, GroupsIndeterminate: identity.Groups == nil,
 		Guest:       identity.ExternalUserType != "" && identity.ExternalUserType != "none",
-		Resource:    s.resourceNamed(r.SignInContext.IncludeApplications[0]),
+		Resource:    s.ResourceNamed(r.SignInContext.IncludeApplications[0]),
 		DeviceKnown: conditions.DeviceInfo != nil,
 		Device:      (*device.Device)(conditions.DeviceInfo),
 		// The word "all" is none of a request, and so unknown.
@@ -113,9 +113,9 @@ func (s *Set) whatIfContext(r WhatIfRequest, now time.Time) Context {
 	return c
 }
 
-// resourceNamed returns the name of the resource with that name or application id. One that is not known is called as it is:
+// ResourceNamed returns the name of the resource with that name or application id. One that is not known is called as it is:
 // policies can name it too.
-func (s *Set) resourceNamed(application string) string {
+func (s *Set) ResourceNamed(application string) string {
 	id := foldGUID(application)
 	for _, r := range s.resources {
 		if r.Name == application || r.AppID != "" && foldGUID(r.AppID) == id {

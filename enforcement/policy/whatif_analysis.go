@@ -53,7 +53,7 @@ func (w *whatIf) missing(i int, o *Outcome) []string {
 	if o.Result == NotEnabled || o.NotSatisfied != 0 && !(roles && o.NotSatisfied == ConditionUsers) {
 		return nil
 	}
-	p, c := &w.set.policies[i], &w.context
+	lacking := w.set.policies[i].lacks(&w.context)
 	var list []string
 	for _, fact := range []struct {
 		decides bool
@@ -61,16 +61,33 @@ func (w *whatIf) missing(i int, o *Outcome) []string {
 	}{
 		{o.Indeterminate, "signInIdentity.groups"},
 		{roles, "signInIdentity.roles"},
-		{c.Platform.bit() == unknown && p.platforms != everything, "signInConditions.devicePlatform"},
-		{c.ClientApp.bit() == unknown && p.clients != everything, "signInConditions.clientAppType"},
-		{!c.Address.IsValid() && p.locations != nil && !p.locations.everywhere(), "signInConditions.ipAddress"},
-		{!c.DeviceKnown && p.devices != nil, "signInConditions.deviceInfo"},
+		{lacking&ConditionDevicePlatform != 0, "signInConditions.devicePlatform"},
+		{lacking&ConditionClientType != 0, "signInConditions.clientAppType"},
+		{lacking&ConditionLocation != 0, "signInConditions.ipAddress"},
+		{lacking&ConditionDeviceState != 0, "signInConditions.deviceInfo"},
 	} {
 		if fact.decides {
 			list = append(list, fact.member)
 		}
 	}
 	return list
+}
+
+// lacks returns the conditions that the policy has configured and that match only because a fact is not known.
+func (p *compiled) lacks(c *Context) (lacking Conditions) {
+	if c.Platform.bit() == unknown && p.platforms != everything {
+		lacking |= ConditionDevicePlatform
+	}
+	if c.ClientApp.bit() == unknown && p.clients != everything {
+		lacking |= ConditionClientType
+	}
+	if !c.Address.IsValid() && p.locations != nil && !p.locations.everywhere() {
+		lacking |= ConditionLocation
+	}
+	if !c.DeviceKnown && p.devices != nil {
+		lacking |= ConditionDeviceState
+	}
+	return lacking
 }
 
 // missingRoles says whether the user's roles are unknown and would decide: they might include a user who is not included, or
