@@ -21,6 +21,7 @@ type Entry struct {
 	CorrelationID                string    `json:"CorrelationId"`
 	UserPrincipalName            string
 	UserID                       string `json:"UserId"`
+	UserType                     string
 	AppID                        string `json:"AppId"`
 	AppDisplayName               string
 	ResourceIdentity             string
@@ -63,6 +64,7 @@ type line struct {
 	CorrelationID                string `json:"CorrelationId"`
 	UserPrincipalName            string
 	UserID                       string `json:"UserId"`
+	UserType                     string
 	AppID                        string `json:"AppId"`
 	AppDisplayName               string
 	ResourceIdentity             string
@@ -104,6 +106,7 @@ func parse(text []byte) (*Entry, error) {
 		CorrelationID:                l.CorrelationID,
 		UserPrincipalName:            l.UserPrincipalName,
 		UserID:                       l.UserID,
+		UserType:                     l.UserType,
 		AppID:                        l.AppID,
 		AppDisplayName:               l.AppDisplayName,
 		ResourceIdentity:             l.ResourceIdentity,

@@ -12,6 +12,7 @@ func (r *Record) Entry() *Entry {
 		CorrelationID:                r.CorrelationID,
 		UserPrincipalName:            r.UserPrincipalName,
 		UserID:                       r.UserID,
+		UserType:                     r.UserType,
 		AppID:                        r.AppID,
 		AppDisplayName:               r.AppDisplayName,
 		ResourceIdentity:             r.ResourceIdentity,

@@ -31,6 +31,7 @@ const (
 	columnCorrelation
 	columnUser
 	columnUserID
+	columnUserType
 	columnApp
 	columnAppName
 	columnResource
@@ -49,12 +50,12 @@ const (
 
 var columnsByName = map[string]int{
 	"logger": columnLogger, "ts": columnWritten, "TimeGenerated": columnTime, "Id": columnID, "CorrelationId": columnCorrelation,
-	"UserPrincipalName": columnUser, "UserId": columnUserID, "AppId": columnApp, "AppDisplayName": columnAppName,
+	"UserPrincipalName": columnUser, "UserId": columnUserID, "UserType": columnUserType, "AppId": columnApp, "AppDisplayName": columnAppName,
 	"ResourceIdentity": columnResource, "ResourceDisplayName": columnResourceName, "IPAddress": columnAddress,
 	"ClientAppUsed": columnClientApp, "DeviceDetail": columnDevice, "Decision": columnDecision, "ProofScheme": columnScheme,
 	"ConditionalAccessPolicies": columnPolicies, "TokenProtectionStatusDetails": columnDetails, "Status": columnStatus,
 	"RequestCount": columnCount,
-	"level":        columnOther, "msg": columnOther, "IsInteractive": columnOther, "UserType": columnOther, "UserAgent": columnOther,
+	"level":        columnOther, "msg": columnOther, "IsInteractive": columnOther, "UserAgent": columnOther,
 	"ResultType": columnOther, "ConditionalAccessStatus": columnOther, "UniqueTokenIdentifier": columnOther,
 	"DeviceKeyThumbprint": columnOther,
 }
@@ -127,7 +128,7 @@ func (s *scanner) entry(values *[columnForeign][]byte) (*Entry, bool) {
 		is int
 	}{
 		{&generated, columnTime}, {&e.ID, columnID}, {&e.CorrelationID, columnCorrelation},
-		{&e.UserPrincipalName, columnUser}, {&e.UserID, columnUserID}, {&e.AppID, columnApp}, {&e.AppDisplayName, columnAppName},
+		{&e.UserPrincipalName, columnUser}, {&e.UserID, columnUserID}, {&e.UserType, columnUserType}, {&e.AppID, columnApp}, {&e.AppDisplayName, columnAppName},
 		{&e.ResourceIdentity, columnResource}, {&e.ResourceDisplayName, columnResourceName}, {&e.IPAddress, columnAddress},
 		{&e.ClientAppUsed, columnClientApp}, {&e.Decision, columnDecision}, {&e.ProofScheme, columnScheme},
 	} {
