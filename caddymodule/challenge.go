@@ -188,7 +188,8 @@ func nameMetadata(challenges []string, location string) {
 // wantsClaims reports whether the client understands to get another token
 // with what the refusal asks for (xms_cc = cp1); others would try for ever.
 func wantsClaims(decision *enforcement.Decision, answer reason.Answer) bool {
-	return answer.Status == http.StatusForbidden && decision.Claims != nil && decision.Claims.ClaimsChallenge
+	revoked := decision.Reason == reason.DeviceRevoked || decision.Reason == reason.KeyRevoked
+	return (answer.Status == http.StatusForbidden || revoked) && decision.Claims != nil && decision.Claims.ClaimsChallenge
 }
 
 // claimsChallenge is Entra's continuous access evaluation: only a token that

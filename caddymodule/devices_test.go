@@ -182,10 +182,10 @@ func TestARevocationOutlivesAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = list.Restore(entry) })
-	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusForbidden)
+	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusUnauthorized)
 	configured.app += "\nrequirements microsoft365"
 	configured.load(t)
-	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusForbidden)
+	expectStatus(t, send(t, proven(t, i, key, "/ews")), http.StatusUnauthorized)
 	if running(t).devices.revocations != list {
 		t.Error("another list")
 	}

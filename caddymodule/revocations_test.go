@@ -35,7 +35,7 @@ func TestRevokedDeviceAndKeyAreRefused(t *testing.T) {
 			t.Errorf("revoked %v", list)
 		}
 		s.load(t)
-		expectStatus(t, send(t, proven(t, i, device, "/ews")), http.StatusForbidden)
+		expectStatus(t, send(t, proven(t, i, device, "/ews")), http.StatusUnauthorized)
 		if list := revoked(t, ask(t, get("revocations"))); len(list) != 1 || list[0].Revoked.IsZero() {
 			t.Errorf("revoked %v", list)
 		}

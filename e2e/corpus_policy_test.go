@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +140,23 @@ var policyCases = map[string]play{
 		}
 		return responses
 	}},
+	"POL-018": {reason: "key_revoked", code: 1003, send: func(s *stage) []harness.Response {
+		file := filepath.Join(s.TempDir(), "devices.json")
+		devices := `[{"deviceId": "d1", "accountEnabled": true, "keys": [{"thumbprint": "` + s.K1.Thumbprint() + `"}]}]`
+		if err := os.WriteFile(file, []byte(devices), 0o600); err != nil {
+			s.Fatal(err)
+		}
+		s.server = s.Start(s, harness.Options{App: "device_directory file " + file})
+		s.passes(s.server.Do(s, harness.HTTP1, s.Bound("GET", path, s.server.Nonce(s))))
+		fresh := s.server.Nonce(s)
+		revoke(s.T, s.server, "revoke")
+		return one(s.server.Do(s, harness.HTTP1, s.Bound("GET", path, fresh)))
+	}, must: []func(*stage, harness.Response){func(s *stage, _ harness.Response) {
+		records := s.server.Records(s) // the revocation counts for the very next request
+		if last := records[len(records)-1]; last.Status.AdditionalDetails != "key_revoked" || last.Decision != "block" {
+			s.Errorf("the last decision is %s: %s", last.Decision, last.Status.AdditionalDetails)
+		}
+	}}},
 	"POL-019": {send: func(s *stage) []harness.Response {
 		s.server = s.Start(s, harness.Options{App: "cache {\n tokens 20\n device_keys 20\n}"})
 		var responses []harness.Response

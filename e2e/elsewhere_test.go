@@ -6,5 +6,4 @@ package e2e
 // elsewhere are cases that have no play, and why. A case that gets one leaves.
 var elsewhere = map[string]string{
 	"MTLS-023": "has no early data: Caddy resumes no session where it asks for certificates (TestCertificatesAreNotResumed); other early data is in TestEarlyDataIsRefused",
-	"POL-018":  "needs the device directory",
 }

@@ -64,7 +64,7 @@ func TestRevokingAKeyCutsWhatIsOpen(t *testing.T) {
 				}
 				return false
 			})
-			if got := server.Do(t, protocol, world.Bound("GET", path, server.Nonce(t))); got.Status != http.StatusForbidden {
+			if got := server.Do(t, protocol, world.Bound("GET", path, server.Nonce(t))); got.Status != http.StatusUnauthorized {
 				t.Errorf("the next request: status %d", got.Status)
 			}
 			revoke(t, server, "restore")

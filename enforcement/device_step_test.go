@@ -265,7 +265,7 @@ func TestARevocationBeatsACachedAnswer(t *testing.T) {
 				t.Error("the stream stays open")
 			}
 			d := g.blocks(proven(members{"jti": "proof-3"}), want)
-			if answer := d.Reason.Answer(); answer.Status != 403 || answer.Error != reason.AccessDenied {
+			if answer := d.Reason.Answer(); answer.Status != 401 || answer.Error != reason.InvalidToken {
 				t.Errorf("answer is %+v", answer)
 			}
 			if watch.Reason() != want || !strings.HasPrefix(g.last().Status.AdditionalDetails, string(want)) {

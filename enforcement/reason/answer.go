@@ -57,6 +57,7 @@ const (
 	detailUnbound    = "This resource requires an access token that is bound to the device."
 	detailNonce      = "The proof must carry a nonce from this server."
 	detailDevice     = "This resource requires a device that is registered and in good standing."
+	detailRevoked    = "The access token is no longer usable on this device."
 	detailVersion    = "This resource requires a newer version of the operating system or of the application."
 	detailOwner      = "The device is not registered to the user of the access token."
 	detailBusy       = "The request cannot be verified at the moment."
@@ -72,8 +73,10 @@ var (
 	// unprovenSession has no challenge: a browser can do nothing with one.
 	unprovenSession = Answer{http.StatusUnauthorized, "", CodeNoProof, detailSession}
 	badDevice       = Answer{http.StatusForbidden, AccessDenied, CodeDevice, detailDevice}
-	oldVersion      = Answer{http.StatusForbidden, AccessDenied, CodeVersion, detailVersion}
-	missing         = Answer{http.StatusUnauthorized, "", CodeNoBinding, detailUnbound}
+	// revoked is an answer about the token, for what it is bound to is no more (RFC 6750, section 3.1).
+	revoked    = Answer{http.StatusUnauthorized, InvalidToken, CodeDevice, detailRevoked}
+	oldVersion = Answer{http.StatusForbidden, AccessDenied, CodeVersion, detailVersion}
+	missing    = Answer{http.StatusUnauthorized, "", CodeNoBinding, detailUnbound}
 )
 
 var answers = map[Reason]Answer{
@@ -153,8 +156,8 @@ var answers = map[Reason]Answer{
 	SystemVersion:     oldVersion,
 	ClientVersion:     oldVersion,
 	ClientUnsupported: {http.StatusForbidden, AccessDenied, CodeNoProof, "This application cannot be used with this resource."},
-	DeviceRevoked:     badDevice,
-	KeyRevoked:        badDevice,
+	DeviceRevoked:     revoked,
+	KeyRevoked:        revoked,
 	DeviceWithdrawn:   badDevice,
 
 	DirectoryUnavailable: unavailable,

@@ -107,10 +107,11 @@ var contract = []struct {
 	}},
 	{"a signed HTTP request covers a body that is too long to be held back", 413, "", 1005, []Reason{BodyTooLarge}},
 	{"nonce missing, unknown, stale, where required", 401, "use_dpop_nonce", 1005, []Reason{NonceMissing, NonceStale}},
-	{"device unknown, disabled, revoked, unsupported registration, key not its own", 403, "access_denied", 1003, []Reason{
-		DeviceUnknown, DeviceDisabled, DeviceUnsupported, DeviceRevoked, KeyNotRegistered, KeyRevoked,
+	{"device unknown, disabled, unsupported registration, key not its own", 403, "access_denied", 1003, []Reason{
+		DeviceUnknown, DeviceDisabled, DeviceUnsupported, KeyNotRegistered,
 		DeviceWithdrawn,
 	}},
+	{"device or key revoked on this server", 401, "invalid_token", 1003, []Reason{DeviceRevoked, KeyRevoked}},
 	{"OS or client version below the minimum", 403, "access_denied", 1006, []Reason{SystemVersion, ClientVersion}},
 	{"key is registered to another user's device", 403, "access_denied", 1007, []Reason{DeviceOwner}},
 	{"a client that does not do token protection, where that is required", 403, "access_denied", 1008, []Reason{ClientUnsupported}},
