@@ -24,12 +24,12 @@ func connect(config *Config) (rueidis.Client, error) {
 		Sentinel: rueidis.SentinelOption{
 			MasterSet: config.Sentinel, TLSConfig: config.TLS,
 			Username: config.SentinelUsername, Password: config.SentinelPassword,
-			Dialer: net.Dialer{Timeout: Deadline},
+			Dialer: net.Dialer{Timeout: config.deadline},
 		},
 		ForceSingleClient: !config.Cluster && config.Sentinel == "",
 		// An idle connection is tried after KeepAlive and given up after ConnWriteTimeout.
-		Dialer:           net.Dialer{Timeout: Deadline, KeepAlive: 2 * Deadline},
-		ConnWriteTimeout: 2 * Deadline,
+		Dialer:           net.Dialer{Timeout: config.deadline, KeepAlive: 2 * config.deadline},
+		ConnWriteTimeout: 2 * config.deadline,
 		// WAIT is about what its own connection has written, and holds up what comes after it there.
 		DisableAutoPipelining: config.Strict,
 		BlockingPoolSize:      128,

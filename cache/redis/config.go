@@ -46,6 +46,8 @@ type Config struct {
 	// Report is told when the store stops answering, with the reason, and with nil when it answers again. It is not
 	// called concurrently. Nil means nobody.
 	Report func(error)
+
+	deadline time.Duration // 0 means Deadline
 }
 
 // Deadline is how long a request waits for the store.

@@ -21,14 +21,14 @@ func TestAnOutageBlocks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			redis := serve(t)
-			n := join(t, []*server{redis})
+			n := join(t, []*server{redis}, inService)
 			n.want(t, "spent", cache.Added)
 			c.begin(redis)
 			within(t, "the first answer", func() { n.want(t, "any", cache.Unavailable) })
 			for range 20 {
 				start := time.Now()
 				n.want(t, "any", cache.Unavailable)
-				if took := time.Since(start); took > 50*time.Millisecond {
+				if took := time.Since(start); took > Deadline {
 					t.Errorf("an answer while the outage is known took %v", took)
 				}
 			}
@@ -51,7 +51,7 @@ func TestAnOutageBlocks(t *testing.T) {
 // Many requests at once wait for one deadline, not for each other's. The bound is wide, for a busy machine.
 func TestManyRequestsAtTheBeginningOfAnOutageAreAllAnswered(t *testing.T) {
 	redis := serve(t)
-	n := join(t, []*server{redis})
+	n := join(t, []*server{redis}, inService)
 	redis.pause()
 	defer redis.resume()
 	var group sync.WaitGroup
@@ -59,7 +59,7 @@ func TestManyRequestsAtTheBeginningOfAnOutageAreAllAnswered(t *testing.T) {
 		group.Go(func() {
 			start := time.Now()
 			n.want(t, number(i), cache.Unavailable)
-			if took := time.Since(start); took > 4*Deadline {
+			if took := time.Since(start); took > 20*Deadline {
 				t.Errorf("an answer took %v", took)
 			}
 		})
@@ -71,7 +71,7 @@ func TestManyRequestsAtTheBeginningOfAnOutageAreAllAnswered(t *testing.T) {
 // once, and at no other node ever.
 func TestAnOutageCanBeSurvivedWithNoncesOfTheNode(t *testing.T) {
 	redis := serve(t)
-	a, b := join(t, []*server{redis}, onOutageNonce), join(t, []*server{redis}, onOutageNonce)
+	a, b := join(t, []*server{redis}, onOutageNonce, inService), join(t, []*server{redis}, onOutageNonce, inService)
 	a.want(t, "spent", cache.Added)
 	shared := a.Scope()
 	redis.pause()
@@ -115,7 +115,7 @@ func TestAnOutageCanBeSurvivedWithNoncesOfTheNode(t *testing.T) {
 // A node whose own set has overflowed does not know what it accepted during the outage.
 func TestNoncesOfTheNodeAreNoBetterThanItsOwnMemory(t *testing.T) {
 	redis := serve(t)
-	n := join(t, []*server{redis}, onOutageNonce)
+	n := join(t, []*server{redis}, onOutageNonce, inService)
 	redis.kill()
 	n.with(0, "any")
 	issued := time.Now()
@@ -129,7 +129,7 @@ func TestNoncesOfTheNodeAreNoBetterThanItsOwnMemory(t *testing.T) {
 func TestANodeStartsWithoutItsStore(t *testing.T) {
 	redis := serve(t)
 	redis.kill()
-	n := offline(t, []*server{redis})
+	n := offline(t, []*server{redis}, inService)
 	within(t, "the first answer", func() { n.want(t, "any", cache.Unavailable) })
 	redis.start()
 	eventually(t, "the store to answer", func() bool { return n.store.Status().Up })

@@ -82,7 +82,7 @@ func (p *part) looked() {
 
 // look asks for every set's generation. The part answers if that succeeds.
 func (p *part) look() {
-	ctx, cancel := context.WithTimeout(p.store.stopped, Deadline)
+	ctx, cancel := context.WithTimeout(p.store.stopped, p.store.config.deadline)
 	defer cancel()
 	client, err := p.store.connected()
 	for _, set := range p.store.all() {

@@ -83,7 +83,7 @@ func (p *part) majority() int64 { return max(1, (p.replicas.Load()+1)/2) }
 // up, and the question put once more if it is not: then only the scripts were lost.
 func (r *Replay) ask(proof *cache.Proof, question question) cache.Outcome {
 	p := r.store.parts[r.store.partOf(&proof.Key)]
-	ctx, cancel := context.WithTimeout(r.store.stopped, Deadline)
+	ctx, cancel := context.WithTimeout(r.store.stopped, r.store.config.deadline)
 	defer cancel()
 	if !r.store.enterFlight(ctx) {
 		return cache.Unavailable

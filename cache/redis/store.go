@@ -4,6 +4,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -46,6 +47,7 @@ func New(config Config) (*Store, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
+	config.deadline = cmp.Or(config.deadline, Deadline)
 	var node [8]byte
 	_, _ = rand.Read(node[:]) // crypto/rand.Read never returns an error
 	s := &Store{config: config, node: binary.BigEndian.Uint64(node[:]) | ownScope, inFlight: make(chan struct{}, maxInFlight)}

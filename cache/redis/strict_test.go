@@ -26,14 +26,14 @@ func follow(t testing.TB, replica, primary *server) {
 // With `consistency strict` what only the primary knows is not accepted.
 func TestStrictWantsReplicasToConfirm(t *testing.T) {
 	primary, replica := serve(t), serve(t)
-	alone := join(t, []*server{primary}, strict)
+	alone := join(t, []*server{primary}, strict, inService)
 	within(t, "an answer without any replica", func() { alone.want(t, "any", cache.Unavailable) })
 	if !alone.store.Status().Up {
 		t.Error("a primary without replicas passes for one that does not answer")
 	}
 
 	follow(t, replica, primary)
-	n := join(t, []*server{primary}, strict)
+	n := join(t, []*server{primary}, strict, inService)
 	eventually(t, "the replica to confirm", func() bool { return n.Add(bob, time.Now().String(), time.Now()) == cache.Added })
 	n.want(t, "confirmed", cache.Added)
 	n.want(t, "confirmed", cache.Replayed)

@@ -72,7 +72,7 @@ func TestSentinelsLeadToTheNewPrimary(t *testing.T) {
 		return strings.Contains(sentinels[0].tell("sentinel", "master", "main"), "num-other-sentinels\n2") &&
 			strings.Contains(sentinels[0].tell("sentinel", "master", "main"), "num-slaves\n1")
 	})
-	n := join(t, sentinels, func(c *Config) { c.Sentinel = "main" })
+	n := join(t, sentinels, func(c *Config) { c.Sentinel = "main" }, inService)
 	n.want(t, "spent", cache.Added)
 	before := n.Scope()
 	primary.kill()
