@@ -47,7 +47,9 @@ func (h Hindsight) past(e *signin.Entry) policy.Past {
 	c.Known = e.UserID != "" || e.UserPrincipalName != "" || e.AppID != ""
 	c.GroupsIndeterminate = c.Known
 	c.Guest = strings.EqualFold(e.UserType, signin.Guest)
-	c.Resource = h.Policies.ResourceNamed(e.ResourceIdentity)
+	if c.Resource = h.Policies.ResourceNamed(e.ResourceIdentity); e.ResourceIdentity == "" {
+		c.Resource = h.Policies.ResourceShownAs(e.ResourceDisplayName)
+	}
 	c.Platform = platformOfSystem(e.DeviceDetail.OperatingSystem)
 	c.ClientApp = clientAppUsed(e.ClientAppUsed)
 	c.Address, _ = netip.ParseAddr(e.IPAddress) // else it is unknown

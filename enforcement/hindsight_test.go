@@ -15,7 +15,7 @@ import (
 // hindsight judges by the policies over the rig's resource.
 func hindsight(t testing.TB, policies []policy.Policy) Hindsight {
 	t.Helper()
-	return Hindsight{compile(t, policies).WithResources([]policy.Resource{{Name: "exchange", AppID: "app-of-exchange"}})}
+	return Hindsight{compile(t, policies).WithResources([]policy.Resource{{Name: "exchange", DisplayName: "Exchange", AppID: "app-of-exchange"}})}
 }
 
 // fromBestToWorst orders fates.
@@ -106,6 +106,8 @@ func TestHindsightReadsRecords(t *testing.T) {
 		"off":                  {entry(), []policy.Policy{rule("off", policy.Off)}, signin.FateAllow, false},
 		"another resource":     {entry(func(e *signin.Entry) { e.ResourceIdentity = "app-of-wiki" }), enforced(), signin.FateAllow, false},
 		"resource by name":     {entry(func(e *signin.Entry) { e.ResourceIdentity = "exchange" }), enforced(), signin.FateBlock, false},
+		"resource as shown":    {entry(func(e *signin.Entry) { e.ResourceIdentity, e.ResourceDisplayName = "", "Exchange" }), enforced(), signin.FateBlock, false},
+		"resource of no name":  {entry(func(e *signin.Entry) { e.ResourceIdentity = "" }), enforced(), signin.FateAllow, false},
 		"excluded by id":       {entry(), enforced(excludeAnn), signin.FateAllow, false},
 		"excluded until later": {entry(), enforced(excludeUntil), signin.FateAllow, false},
 		"excluded until then":  {entry(func(e *signin.Entry) { e.Time = noon.AddDate(0, 0, 1) }), enforced(excludeUntil), signin.FateBlock, false},

@@ -5,6 +5,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device"
@@ -123,4 +124,14 @@ func (s *Set) ResourceNamed(application string) string {
 		}
 	}
 	return application
+}
+
+// ResourceShownAs returns the name of the resource with that display name, which is what some logs have alone; empty if there is
+// none.
+func (s *Set) ResourceShownAs(displayName string) string {
+	i := slices.IndexFunc(s.resources, func(r Resource) bool { return r.DisplayName == displayName })
+	if displayName == "" || i < 0 {
+		return ""
+	}
+	return s.resources[i].Name
 }
