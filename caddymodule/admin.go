@@ -49,6 +49,8 @@ type adminRoute struct {
 	// serve answers from the app that runs. What it returns is written as
 	// JSON, with the status; an error becomes Caddy's own error document.
 	serve func(a *App, r *http.Request, now time.Time) (status int, answer any, err error)
+	// page answers instead of serve, for people.
+	page func(a *App) http.Handler
 	// idle answers where no app runs; nil means 503 and an error.
 	idle func() (status int, answer any)
 }
@@ -56,7 +58,7 @@ type adminRoute struct {
 // adminRoutes are the endpoints.
 var adminRoutes = []adminRoute{
 	{name: "status", method: http.MethodGet, serve: serveStatus},
-	revocationsRoute, revokeRoute, restoreRoute, whatIfRoute,
+	revocationsRoute, revokeRoute, restoreRoute, whatIfRoute, insightsRoute,
 	{name: "ready", method: http.MethodGet, serve: serveReady, idle: idleReady},
 }
 
@@ -75,6 +77,10 @@ func (route adminRoute) answer(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	app := live.latest()
+	if app != nil && route.page != nil {
+		route.page(app).ServeHTTP(w, r)
+		return nil
+	}
 	var status int
 	var answer any
 	var err error

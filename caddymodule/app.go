@@ -21,6 +21,7 @@ import (
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/dpop"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof/nonce"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin/insights"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
 )
 
@@ -46,6 +47,7 @@ type state struct {
 	rules    atomic.Pointer[rules]
 	devices  deviceState
 	signIns  *signin.Aggregator
+	board    *insights.Board // of the sign-ins of this process
 
 	policiesFile *livefile.File // nil without one
 	background   sync.WaitGroup
@@ -91,7 +93,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.provisionProofs(); err != nil {
 		return err
 	}
-	a.signIns = signin.New(signin.Config{Interval: time.Duration(*a.SignInLog.Interval), Sink: recent.watching(signInSink(a.logger.Named("sign_in")))})
+	if err := a.provisionSignIns(); err != nil {
+		return err
+	}
 	return registerMetrics(ctx.GetMetricsRegistry())
 }
 

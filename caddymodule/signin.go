@@ -4,10 +4,29 @@
 package caddymodule
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin/insights"
 )
+
+// provisionSignIns makes the sign-in log, and the board of what it says.
+func (a *App) provisionSignIns() (err error) {
+	a.board, err = take(&a.holds, "insights", func() (*insights.Board, error) {
+		return insights.NewBoard(insights.Limits{}), nil
+	})
+	if err != nil {
+		return err
+	}
+	write := signInSink(a.logger.Named("sign_in"))
+	a.signIns = signin.New(signin.Config{Interval: time.Duration(*a.SignInLog.Interval), Sink: recent.watching(func(r signin.Record) {
+		write(r)
+		a.board.Add(r.Entry())
+	})})
+	return nil
+}
 
 // signInSink writes sign-in records to a logger, so that Caddy's own `log`
 // option routes, rotates and ships them.

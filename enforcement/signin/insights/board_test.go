@@ -272,3 +272,20 @@ func BenchmarkView(b *testing.B) {
 		board.view(query{outcome: failure}, "?")
 	}
 }
+
+// What the page links to is among the parameters, and every parameter has an effect on the query.
+func TestParametersAreThoseOfTheQuery(t *testing.T) {
+	values := make(url.Values)
+	for _, name := range Parameters() {
+		if values.Has(name) {
+			t.Errorf("%s is given twice", name)
+		}
+		values.Set(name, map[string]string{"outcome": "failure", "range": "1h", "from": "2026-03-01T00:00", "to": "2026-03-02T00:00"}[name])
+		if values.Get(name) == "" {
+			values.Set(name, "on")
+		}
+	}
+	if got := parseQuery(values).encode(); got != values.Encode() {
+		t.Errorf("got  %s\nwant %s", got, values.Encode())
+	}
+}

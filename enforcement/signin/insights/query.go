@@ -57,6 +57,15 @@ func parseQuery(values url.Values) (q query) {
 	return q
 }
 
+// Parameters returns the query parameters that the page takes, each at most once.
+func Parameters() []string {
+	names := []string{"policy", "outcome", "range", "from", "to", "search"}
+	for _, dimension := range described {
+		names = append(names, dimension.param)
+	}
+	return names
+}
+
 func minute(text string) string {
 	if _, err := time.Parse(minuteLayout, text); err != nil {
 		return ""
