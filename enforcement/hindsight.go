@@ -5,7 +5,6 @@ package enforcement
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
@@ -44,6 +43,7 @@ func (h Hindsight) past(e *signin.Entry) policy.Past {
 	past := policy.Past{HardwareKeyMissing: why == reason.HardwareKey}
 	c := &past.Context
 	c.UserID, c.User = e.UserID, e.UserPrincipalName
+	// A token may name no user, but then names its client, as an application's session does not.
 	c.Known = e.UserID != "" || e.UserPrincipalName != "" || e.AppID != ""
 	c.GroupsIndeterminate = c.Known
 	c.Guest = strings.EqualFold(e.UserType, signin.Guest)
@@ -69,8 +69,17 @@ func reasonOf(e *signin.Entry) reason.Reason {
 // confirmedBefore says whether a check can only fail for a token or a session that owes a proof. Those before it leave no user
 // in the record.
 func confirmedBefore(why reason.Reason) bool {
-	return why != reason.TokenUnbound && why != reason.SessionUnproven && slices.Contains(reason.All(), why)
+	return why != reason.TokenUnbound && why != reason.SessionUnproven && reasons[why]
 }
+
+// reasons are the words that are ours. An export has others.
+var reasons = func() map[reason.Reason]bool {
+	all := make(map[reason.Reason]bool)
+	for _, why := range reason.All() {
+		all[why] = true
+	}
+	return all
+}()
 
 // clientApps are the words that sign-in logs have for kinds of client: ours, which are Graph's, and Entra's.
 var clientApps = map[string]policy.ClientApp{
