@@ -142,3 +142,27 @@ func TestAnyNodeServesABoundSession(t *testing.T) {
 	expect(t, b.Get(webPage), http.StatusOK)
 	refused(t, stranger, stranger.Do(t, harness.HTTP1, b.Request(http.MethodGet, webPage)), "session_unproven")
 }
+
+// TestSessionsOfASharedMemoryThatHasJustBegun: a browser that signs in as soon
+// as the nodes are up is bound at all of them.
+func TestSessionsOfASharedMemoryThatHasJustBegun(t *testing.T) {
+	world, redis := harness.NewWorld(t), harness.StartRedis(t)
+	world.Backend.WebApp()
+	start := func() *harness.Server {
+		options := harness.Node(redis.Address)
+		options.Handler = boundSessions("")
+		return world.Start(t, options)
+	}
+	one, two := start(), start()
+	settled(t, one, world)
+	settled(t, two, world)
+	b := signedIn(t, one)
+	at := func(server *harness.Server) *harness.Browser {
+		b.Do = func(r harness.Request) harness.Response { return server.Do(t, harness.HTTP1, r) }
+		return b
+	}
+	expect(t, at(two).Register(), http.StatusOK)
+	expect(t, at(one).Get(webPage), http.StatusOK)
+	expect(t, at(one).Refresh(), http.StatusOK)
+	expect(t, at(two).Refresh(), http.StatusOK)
+}

@@ -40,7 +40,11 @@ const (
 type Memory interface {
 	Seen(key [32]byte, id string, now time.Time) bool
 	Add(key [32]byte, id string, now time.Time) cache.Outcome
-	Watermark() time.Time
+	// Trusts reports whether nothing has been forgotten that was done with a
+	// challenge of this time and scope.
+	Trusts(issued time.Time, scope uint64) bool
+	// Scope is what new challenges are issued for.
+	Scope() uint64
 }
 
 // Config is what an Engine is made of. All nodes of a site need the same,

@@ -6,6 +6,7 @@ package dbsc
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/binary"
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/jose"
@@ -73,21 +74,27 @@ func decodeHolder(b []byte) (h holder, ok bool) {
 	return h, true
 }
 
-// challenge is what a browser has to sign: for which session, and since when.
+// challenge is what a browser has to sign: for which session, since when, and
+// under which scope of the memory.
 type challenge struct {
 	session sessionID
 	issued  time.Time
+	scope   uint64
 }
 
-const challengeSize = len(sessionID{}) + timeSize
+const challengeSize = len(sessionID{}) + timeSize + scopeSize
+
+const scopeSize = 8
 
 func (c *challenge) encode() []byte {
-	return appendTime(append(make([]byte, 0, challengeSize), c.session[:]...), c.issued)
+	b := append(make([]byte, 0, challengeSize), c.session[:]...)
+	return binary.BigEndian.AppendUint64(appendTime(b, c.issued), c.scope)
 }
 
 func decodeChallenge(b []byte) (c challenge, ok bool) {
 	if len(b) != challengeSize {
 		return challenge{}, false
 	}
-	return challenge{session: sessionID(b[:len(c.session)]), issued: readTime(b[len(c.session):])}, true
+	rest := b[len(c.session):]
+	return challenge{session: sessionID(b), issued: readTime(rest), scope: binary.BigEndian.Uint64(rest[timeSize:])}, true
 }

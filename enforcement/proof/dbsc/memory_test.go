@@ -86,13 +86,43 @@ func (f *forgetful) Add(key [32]byte, id string, now time.Time) cache.Outcome {
 	return f.Memory.Add(key, id, now)
 }
 
-func (f *forgetful) Watermark() time.Time { return f.watermark }
+func (f *forgetful) Trusts(issued time.Time, _ uint64) bool { return !issued.Before(f.watermark) }
 
 func TestOverflowWhileSpending(t *testing.T) {
 	s := newSite(t, func(c *Config) { c.Memory = &forgetful{Memory: c.Memory} })
 	b := s.newBrowser()
 	b.signIn("FedAuth=alice-1; Path=/")
 	wantCode(t, b.register(), http.StatusForbidden)
+}
+
+// generations is a memory that nodes share: challenges are good in the scope
+// they were issued for, whatever the time.
+type generations struct {
+	Memory
+	scope uint64
+}
+
+func (g *generations) Trusts(_ time.Time, scope uint64) bool { return scope == g.scope }
+func (g *generations) Scope() uint64                         { return g.scope }
+
+// A shared memory that has just lost what it knew costs a session one round
+// trip, and a browser that signs in right after that nothing.
+func TestChallengesBelongToTheScopeOfTheMemory(t *testing.T) {
+	shared := &generations{scope: 1}
+	s := newSite(t, func(c *Config) {
+		shared.Memory = c.Memory
+		c.Memory = shared
+	})
+	b := s.enrolled()
+	shared.scope++
+	wantCode(t, b.refresh(), http.StatusForbidden)
+	wantCode(t, b.refresh(), http.StatusOK)
+
+	late := s.newBrowser()
+	late.signIn("FedAuth=alice-2; Path=/")
+	shared.scope++
+	wantCode(t, late.register(), http.StatusForbidden)
+	s.enrolled("FedAuth=alice-3; Path=/")
 }
 
 func TestMemoryMustOutlastEverythingItGuards(t *testing.T) {

@@ -85,7 +85,7 @@ func (e *Engine) checkRefresh(r *http.Request, h *holder, origin string, now tim
 	if why := p.verify(h.key); why != reason.None {
 		return why
 	}
-	return e.spend(h.session.memory(answered), p.challenge, about.issued, now)
+	return e.spend(h.session.memory(answered), p.challenge, about, now)
 }
 
 // sessionNamed reads Sec-Secure-Session-Id.

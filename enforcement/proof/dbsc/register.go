@@ -71,7 +71,7 @@ func (e *Engine) checkRegistration(r *http.Request, s *State, origin string, now
 		return nil, why
 	}
 	// Not the challenge but the session: it gets one key, ever.
-	if why := e.spend(h.session.memory(completed), completed, about.issued, now); why != reason.None {
+	if why := e.spend(h.session.memory(completed), completed, about, now); why != reason.None {
 		return nil, why
 	}
 	h.key = key

@@ -168,7 +168,7 @@ func (e *Engine) grant(w http.ResponseWriter, h *holder, origin string, now time
 // challenge gives the browser something to sign. Without the id it would take
 // a refusal for the end of its session.
 func (e *Engine) challenge(header http.Header, session sessionID, origin string, now time.Time) {
-	c := challenge{session: session, issued: now}
+	c := challenge{session: session, issued: now, scope: e.Memory.Scope()}
 	header.Set("Secure-Session-Challenge", `"`+e.nextRefresh.seal(c.encode(), origin)+`";id="`+session.String()+`"`)
 }
 
@@ -179,7 +179,7 @@ func unavailable(w http.ResponseWriter) {
 }
 
 // openChallenge reads a challenge and reports whether it was issued here, not
-// too long ago, and not before what the memory knows to be used. For which
+// too long ago, and so that the memory knows whether it was used. For which
 // session it was issued is for the caller to compare.
 func (e *Engine) openChallenge(by *sealer, text, origin string, now time.Time) (c challenge, ok bool) {
 	plain, ok := by.open(text, origin)
@@ -187,16 +187,16 @@ func (e *Engine) openChallenge(by *sealer, text, origin string, now time.Time) (
 		return challenge{}, false
 	}
 	c, ok = decodeChallenge(plain)
-	return c, ok && within(c.issued, e.ChallengeLife, now) && !c.issued.Before(e.Memory.Watermark())
+	return c, ok && within(c.issued, e.ChallengeLife, now) && e.Memory.Trusts(c.issued, c.scope)
 }
 
 // spend records what may happen once. It comes last of all checks, so that a
-// refused request spends nothing. The second look at the watermark is for a
-// memory that overflowed since the first: it may have forgotten a use.
-func (e *Engine) spend(key [32]byte, id string, challenged, now time.Time) reason.Reason {
+// refused request spends nothing. The second question of trust is for a memory
+// that overflowed since the first: it may have forgotten a use.
+func (e *Engine) spend(key [32]byte, id string, with challenge, now time.Time) reason.Reason {
 	switch e.Memory.Add(key, id, now) {
 	case cache.Added:
-		if challenged.Before(e.Memory.Watermark()) {
+		if !e.Memory.Trusts(with.issued, with.scope) {
 			return reason.NonceStale
 		}
 		return reason.None

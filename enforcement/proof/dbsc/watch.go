@@ -117,7 +117,7 @@ func (e *Engine) offer(header http.Header, r *http.Request, c change, l link, no
 		return Unreachable
 	}
 	set(header, keyCookie, e.keys.seal(sealed, origin), e.Path, l.life, sameSiteNone)
-	issued := challenge{session: l.session, issued: now}
+	issued := challenge{session: l.session, issued: now, scope: e.Memory.Scope()}
 	header.Set("Secure-Session-Registration", `(ES256 RS256);path="`+e.Path+`/register";challenge="`+e.registerChallenge.seal(issued.encode(), origin)+`"`)
 	return Offered
 }
