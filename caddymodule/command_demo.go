@@ -173,7 +173,7 @@ func demoDevicesCommand() *cobra.Command {
 	var endpoints demo.Endpoints
 	phase, limit := "", 2*time.Minute
 	command := &cobra.Command{
-		Use:   "devices --issuer <url> --exchange <url> --sharepoint <url> [--phase <on|report_only>]",
+		Use:   "devices --issuer <url> --exchange <url> --sharepoint <url> [--phase <on|report_only>] [--nodes <n>]",
 		Short: "Lets the demo's devices and thieves try a proxy",
 		Args:  cobra.NoArgs,
 		RunE: quiet(func(command *cobra.Command, _ []string) error {
@@ -188,6 +188,7 @@ func demoDevicesCommand() *cobra.Command {
 	flags.StringVar(&endpoints.Issuer, "issuer", "", "the issuer's URL")
 	flags.StringVar(&endpoints.Exchange, "exchange", "", "the URL of the proxy's Exchange site")
 	flags.StringVar(&endpoints.SharePoint, "sharepoint", "", "the URL of the proxy's SharePoint site")
+	flags.IntVar(&endpoints.Nodes, "nodes", 1, "how many proxies stand behind the sites, if X-Node says which one has answered")
 	flags.StringVar(&phase, "phase", string(demo.On), "the state that the policy is in")
 	required(command, "issuer", "exchange", "sharepoint")
 	return command

@@ -170,23 +170,28 @@ func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// awaitProxy waits until the proxy has the issuer's keys: until then it answers
-// 503 to a request with a token. Under report-only there is nothing to wait for.
+// awaitProxy waits until the proxy, or each of several, has the issuer's keys:
+// until then it answers 503 to a request with a token. Under report-only there is
+// nothing to wait for.
 func (c *cast) awaitProxy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, proxyPatience)
 	defer cancel()
+	ready := make(map[string]bool) // a single proxy has no name
 	for {
 		got, err := c.send(ctx, c.alice.client, http.MethodGet, c.Exchange+"/owa/", nil, nil)
 		if err != nil {
 			return fmt.Errorf("reaching the proxy: %w", err)
 		}
 		if got.status != http.StatusServiceUnavailable {
+			ready[got.node] = true
+		}
+		if len(ready) >= max(c.Nodes, 1) {
 			return nil
 		}
 		select {
 		case <-time.After(proxyInterval):
 		case <-ctx.Done():
-			return fmt.Errorf("the proxy is not ready: %w", ctx.Err())
+			return fmt.Errorf("%d of %d proxies are ready: %w", len(ready), max(c.Nodes, 1), ctx.Err())
 		}
 	}
 }

@@ -37,6 +37,8 @@ type result struct {
 	body []byte
 	// nonceChallenge says that the server demanded a nonce before it answered so.
 	nonceChallenge bool
+	// node is who answered, if a balancer in front said so.
+	node string
 }
 
 // problem has the members of a refusal that say why.
@@ -47,7 +49,10 @@ type problem struct {
 }
 
 func newResult(response *http.Response, body []byte) result {
-	got := result{status: response.StatusCode, oauthError: challengeError(response.Header), body: body}
+	got := result{
+		status: response.StatusCode, oauthError: challengeError(response.Header), body: body,
+		node: response.Header.Get(nodeHeader),
+	}
 	for _, challenge := range client.Challenges(response.Header) {
 		if challenge.Scheme == "PoP" {
 			got.popNonce = challenge.Parameters["nonce"]

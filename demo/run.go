@@ -35,6 +35,10 @@ type Endpoints struct {
 	// Authority is a PEM file with the authority of the sites' certificates, to be
 	// trusted besides the system's; empty if there is no need.
 	Authority string
+	// Nodes is how many proxies stand behind Exchange and SharePoint, if their
+	// balancer says in X-Node which one has answered. With more than one the
+	// scenario ends with a replay at every node.
+	Nodes int
 }
 
 // client returns an HTTP client that trusts the authority.
@@ -110,6 +114,9 @@ func Run(ctx context.Context, w io.Writer, phase Phase, e Endpoints, httpClient 
 		return nil, err
 	}
 	steps := scenario()
+	if e.Nodes > 1 {
+		steps = append(steps, acrossNodes()...)
+	}
 	outcomes := make([]Outcome, 0, len(steps))
 	for _, step := range steps {
 		result, err := step.try(ctx, cast)
