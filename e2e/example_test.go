@@ -47,7 +47,7 @@ func TestDemoHasTheExamplesPolicies(t *testing.T) {
 	if len(want) == 0 {
 		t.Fatal("the example has no policy")
 	}
-	for _, demo := range []string{"../demo/Caddyfile", "../demo/process.caddyfile"} {
+	for _, demo := range []string{"../demo/Caddyfile", "../demo/process.caddyfile", "../demo/cluster/node.caddyfile"} {
 		if got := policiesOf(t, demo); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n%v\n%s:\n%v", demo, got, example, want)
 		}
