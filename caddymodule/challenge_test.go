@@ -34,7 +34,7 @@ func signRequest(t testing.TB, device *client.Key, token, path, nonce string) *h
 // is younger than the start.
 func offeredNonce(t testing.TB) string {
 	t.Helper()
-	for start := running(t).spent[setName{scheme: proof.PoP}].Watermark(); time.Now().Truncate(time.Millisecond).Before(start); {
+	for start := running(t).spent[setName{scheme: proof.PoP}].Stats().Watermark; time.Now().Truncate(time.Millisecond).Before(start); {
 	}
 	for _, line := range send(t, request("/ews", "")).Header()["Www-Authenticate"] {
 		if found := regexp.MustCompile(`^PoP (?:.*, )?nonce="([^"]+)"$`).FindStringSubmatch(line); found != nil {

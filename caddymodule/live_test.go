@@ -28,23 +28,23 @@ func TestSetsThatRanSideBySideNeedYoungerNonces(t *testing.T) {
 	same.replay, same.spent = next.replay, next.spent
 	var running runningApps
 	running.enter(former)
-	if got := former.replay.Watermark(); !got.Equal(time.Unix(1700000000, 0)) {
+	if got := former.replay.Stats().Watermark; !got.Equal(time.Unix(1700000000, 0)) {
 		t.Errorf("alone: the watermark rose to %v", got)
 	}
 	began := time.Now()
 	running.enter(next)
-	if got := next.replay.Watermark(); got.Before(began) {
+	if got := next.replay.Stats().Watermark; got.Before(began) {
 		t.Errorf("at the take-over: the watermark is %v, want %v or later", got, began)
 	}
 	ended := time.Now()
 	running.leave(former)
-	if got := next.replay.Watermark(); got.Before(ended) {
+	if got := next.replay.Stats().Watermark; got.Before(ended) {
 		t.Errorf("when the former stops: the watermark is %v, want %v or later", got, ended)
 	}
-	risen := next.replay.Watermark()
+	risen := next.replay.Stats().Watermark
 	running.enter(same)
 	running.leave(next)
-	if got := same.replay.Watermark(); !got.Equal(risen) {
+	if got := same.replay.Stats().Watermark; !got.Equal(risen) {
 		t.Errorf("with one set: the watermark rose from %v to %v", risen, got)
 	}
 }

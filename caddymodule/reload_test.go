@@ -221,7 +221,7 @@ func TestChangedReplaySetForgetsNothingSilently(t *testing.T) {
 		if replay == former {
 			t.Fatalf("%s: the set is the former one", name)
 		}
-		if watermark := replay.Watermark(); watermark.Before(reloaded) {
+		if watermark := replay.Stats().Watermark; watermark.Before(reloaded) {
 			t.Errorf("%s: the watermark %v is older than the reload at %v", name, watermark, reloaded)
 		}
 		answer := send(t, spent)

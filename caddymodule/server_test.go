@@ -248,7 +248,7 @@ func freshNonce(t testing.TB) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !stamp.Issued.Before(app.replay.Watermark()) {
+		if !stamp.Issued.Before(app.replay.Stats().Watermark) {
 			return fresh
 		}
 	}
