@@ -50,6 +50,7 @@ as in scope. Files may be packed with gzip or zstd; - is standard input.`,
 	flags.StringVarP(&o.files.config, "config", "c", "", "the configuration file")
 	flags.StringVarP(&o.files.adapter, "adapter", "a", "", "the configuration's adapter; default: caddyfile, unless the file ends in .json")
 	flags.StringVar(&o.files.policies, "policies", "", "a file of policies in Graph's shape, instead of those of the configuration")
+	flags.BoolVar(&o.files.turnOn, "turn-on", false, "as if every report-only policy were on")
 	flags.StringVar(&o.format, "format", "table", "table or json; csv with --log")
 	flags.StringVar(&o.expect, "expect", "", "exit with status 1 unless the decision is this: allow or block")
 	o.replay.flags(command)

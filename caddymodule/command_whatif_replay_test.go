@@ -38,6 +38,8 @@ func TestWhatIfReplaysALogAgainstADraft(t *testing.T) {
 		"excluded":      {"enabled", `"includeUsers": ["All"], "excludeUsers": ["ben"]`, nil, "ben,id-ben,Office 365 Exchange Online,reportOnlyFailure,allow,,10,0,2026-03-02T12:00:00Z"},
 		"by group":      {"enabled", `"includeUsers": ["All"], "excludeGroups": ["break-glass"]`, nil, "ben,id-ben,Office 365 Exchange Online,reportOnlyFailure,block,Draft,10,10,2026-03-02T12:00:00Z"},
 		"as before":     {"enabledForReportingButNotEnforced", `"includeUsers": ["All"]`, nil, ""},
+		"turned on":     {"enabledForReportingButNotEnforced", `"includeUsers": ["All"]`, []string{"--turn-on"}, "ben,id-ben,Office 365 Exchange Online,reportOnlyFailure,block,Draft,10,0,2026-03-02T12:00:00Z"},
+		"off stays off": {"disabled", `"includeUsers": ["All"]`, []string{"--turn-on"}, "ben,id-ben,Office 365 Exchange Online,reportOnlyFailure,allow,,10,0,2026-03-02T12:00:00Z"},
 		"from":          {"enabled", `"includeUsers": ["All"]`, []string{"--from", "2026-03-02"}, "ben,id-ben,Office 365 Exchange Online,reportOnlyFailure,block,Draft,5,0,2026-03-02T12:00:00Z"},
 		"at a resource": {"enabled", `"includeUsers": ["All"]`, []string{"--resource", "sharepoint"}, ""},
 		"files that follow": {"enabled", `"includeUsers": ["All"]`, []string{more}, "ben,id-ben,Office 365 Exchange Online,reportOnlyFailure,block,Draft,10,0,2026-03-02T12:00:00Z\n" +

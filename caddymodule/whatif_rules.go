@@ -4,6 +4,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,10 @@ type whatIfRules struct {
 }
 
 // whatIfFiles are the flags that say where the policies are.
-type whatIfFiles struct{ config, adapter, policies string }
+type whatIfFiles struct {
+	config, adapter, policies string
+	turnOn                    bool // as if report-only policies were on
+}
 
 // read compiles the policies of the configuration, or those of the draft that replaces them, over the configuration's named
 // locations and resources. It warns of policies that the draft has in vain.
@@ -40,7 +44,7 @@ func (f whatIfFiles) read(stderr io.Writer) (whatIfRules, error) {
 	if f.policies == "" {
 		policies, err := c.policies()
 		if err == nil {
-			return c.rules(policies)
+			return c.rules(f.turned(policies))
 		}
 		return whatIfRules{}, fmt.Errorf("--config %s: %w", f.config, err)
 	}
@@ -48,11 +52,22 @@ func (f whatIfFiles) read(stderr io.Writer) (whatIfRules, error) {
 	if err != nil {
 		return whatIfRules{}, fmt.Errorf("--policies %s: %w", f.policies, err)
 	}
-	r, err := c.rules(draft)
+	r, err := c.rules(f.turned(draft))
 	if err != nil {
 		return whatIfRules{}, fmt.Errorf("--policies %s: %w", f.policies, err)
 	}
 	return r, nil
+}
+
+// turned returns the policies, those in report-only state turned on if that is asked for.
+func (f whatIfFiles) turned(policies []policy.Policy) []policy.Policy {
+	turned := slices.Clone(policies)
+	for i := range turned {
+		if f.turnOn && cmp.Or(turned[i].State, policy.ReportOnly) == policy.ReportOnly {
+			turned[i].State = policy.On
+		}
+	}
+	return turned
 }
 
 func readDraft(path string, stderr io.Writer) ([]policy.Policy, error) {
