@@ -100,6 +100,8 @@ func TestTheDeviceBehindAProofIsJudged(t *testing.T) {
 		"key of another's device":   {[]members{annsLaptop(otherKey), other}, reason.DeviceOwner, 1007},
 		"registered to another":     {[]members{annsLaptop(members{"registeredOwners": []string{"id-of-bob"}})}, reason.DeviceOwner, 1007},
 		"its keys are not known":    {[]members{annsLaptop(members{"keys": nil})}, reason.None, 0},
+		"but it is another's":       {[]members{annsLaptop(members{"keys": nil}), other}, reason.DeviceOwner, 1007},
+		"but it is another one's":   {[]members{annsLaptop(members{"keys": nil}), annsLaptop(members{"deviceId": "device-2"})}, reason.KeyNotRegistered, 1003},
 		"known to have no key":      {[]members{annsLaptop(members{"keys": []members{}})}, reason.KeyNotRegistered, 1003},
 		"its certificate is listed": {[]members{annsLaptop(members{"keys": []members{{"x5t#S256": thief.key.Thumbprint.String()}}})}, reason.KeyNotRegistered, 1003},
 	} {
@@ -347,6 +349,19 @@ func TestASessionEndsWithItsKey(t *testing.T) {
 	if watch.Reason() != reason.KeyRevoked {
 		t.Errorf("ended for %q", watch.Reason())
 	}
+}
+
+// A session whose key was revoked is no unbound one: the platform that its thief claims cannot let it off.
+func TestARevokedSessionIsNotLetOffByAnotherPlatform(t *testing.T) {
+	list := revocation.New(0, 0)
+	w := signedIn(t, enforced(onlyWindows)).registered()
+	w.Devices.Revocations = list
+	w.allows(asLinux(w.browse()), reason.None)
+	if err := list.Revoke(revocation.Entry{Thumbprint: laptopID}, noon); err != nil {
+		t.Fatal(err)
+	}
+	w.blocks(w.browse(), reason.KeyRevoked)
+	w.blocks(asLinux(w.browse()), reason.KeyRevoked)
 }
 
 // Invariant: report-only changes nothing, so that nothing is ended either. Nor is it for users whom the policies let off.

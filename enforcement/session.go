@@ -23,7 +23,8 @@ func (e *Enforcer) verifySession(d *Decision, r *Request, now time.Time) reason.
 	d.Session = &state
 	switch state.Status {
 	case dbsc.Bound:
-		d.Bound, d.Binding = true, state.Binding
+		// Confirmed, for a revoked key must not make it an unbound one, which policies may let off.
+		d.Bound, d.Confirmed, d.Binding = true, true, state.Binding
 		return reason.None
 	case dbsc.Grace:
 		return reason.SessionGrace

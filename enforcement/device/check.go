@@ -114,6 +114,7 @@ func Check(answer Answer, holder *Device, q *Question, demand Demand) Verdict {
 		v.Note = NoteStale
 	}
 	own, backed := v.Device.own(&q.Proved, demand.complete())
+	own = own && (holder == nil || holder.ID == v.Device.ID) // a directory that lists no keys of this device knows whose it is
 	v.Hardware = q.Hardware || own && backed
 	v.Reason = v.Device.check(holder, q, own)
 	if v.Reason == reason.None && demand.RequireHardware && !v.Hardware && !q.Proved.none() {
