@@ -322,7 +322,7 @@ func (h *Handler) request(r *http.Request) enforcement.Request {
 	if strings.IndexByte(r.RequestURI, '#') >= 0 { // a raw fragment, which net/http folds into the path
 		request.SentPath = ""
 	}
-	request.Address = clientAddress(r)
+	request.Address, request.AddressUnverified = clientAddress(r), listsAddresses(r)
 	request.URL = h.addressed(r, path)
 	return request
 }
@@ -331,6 +331,24 @@ func (h *Handler) request(r *http.Request) enforcement.Request {
 func clientAddress(r *http.Request) string {
 	address, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	return address
+}
+
+// listsAddresses reports whether the client's address is the first of several
+// that a trusted proxy forwards. All but the last may be the client's own
+// words, unless `trusted_proxies_strict` reads them from the right.
+func listsAddresses(r *http.Request) bool {
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	if !ok || !trusted || server.TrustedProxiesStrict > 0 {
+		return false
+	}
+	addresses := 0
+	for _, name := range server.ClientIPHeaders {
+		for _, field := range r.Header.Values(name) {
+			addresses += 1 + strings.Count(field, ",")
+		}
+	}
+	return addresses > 1
 }
 
 // sentURL is the request's URL before any rewriting.

@@ -34,3 +34,21 @@ func TestLocationDecidesAboutUnboundTokens(t *testing.T) {
 		})
 	}
 }
+
+// A proxy that adds to X-Forwarded-For passes on what the client wrote before
+// it: that must not take anybody into the office.
+func TestForwardedAddressOfTheClientsOwnIsNoLocation(t *testing.T) {
+	i := newIssuer(t)
+	setup{issuer: i, options: "servers {\n\t\ttrusted_proxies static 10.0.0.0/8\n\t}", app: `
+		named_location Office {
+			ranges 192.0.2.0/24
+		}` + strings.Replace(policyOn, "resources exchange", "resources exchange\nlocations {\ninclude all\nexclude Office\n}", 1)}.load(t)
+	for forwarded, status := range map[string]int{
+		"192.0.2.7": http.StatusOK, "198.51.100.7": http.StatusUnauthorized, "192.0.2.7, 198.51.100.7": http.StatusUnauthorized,
+	} {
+		r := request("/ews", "Bearer "+i.token(t, nil))
+		r.RemoteAddr = "10.0.0.1:1234"
+		r.Header.Set("X-Forwarded-For", forwarded)
+		expectStatus(t, send(t, r), status)
+	}
+}

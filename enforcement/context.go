@@ -19,7 +19,7 @@ func (e *Enforcer) context(d *Decision, r *Request) policy.Context {
 	if e.Policies.NeedsPlatform() {
 		context.Platform = platform(d, r)
 	}
-	if e.Policies.NeedsAddress() {
+	if e.Policies.NeedsAddress() && !r.AddressUnverified {
 		context.Address, _ = netip.ParseAddr(r.Address) // the zero address is unknown, and stays in scope
 	}
 	return context

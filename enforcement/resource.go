@@ -40,4 +40,7 @@ type Request struct {
 	SentPath, SentQuery string
 	// Address is the client's IP address.
 	Address string
+	// AddressUnverified says that the client may have written Address itself:
+	// it is recorded, and policies do not know it.
+	AddressUnverified bool
 }
