@@ -22,7 +22,7 @@ func (r *Replay) Spend(proof cache.Proof, now time.Time) cache.Outcome {
 	switch outcome := r.share(&proof); outcome {
 	case cache.Added:
 	case cache.Unavailable:
-		if r.store.config.OnOutage == Block {
+		if !r.fallback() { // also where the store answers, but its replicas do not: no nonce would help
 			return outcome
 		}
 		if proof.Scope != r.store.node { // another node may have accepted it

@@ -46,6 +46,16 @@ func TestStrictWantsReplicasToConfirm(t *testing.T) {
 	}
 }
 
+// What no replica confirmed no nonce can make up for: nodes that could go on
+// without the store answer 503 too, and not with a nonce that never does.
+func TestUnconfirmedIsNoOutageThatNoncesHelpOver(t *testing.T) {
+	n := join(t, []*server{serve(t)}, strict, onOutageNonce)
+	eventually(t, "the generation", func() bool { return n.Scope() != n.store.node })
+	if got := n.with(n.Scope(), "any"); got != cache.Unavailable {
+		t.Errorf("outcome %v, expected unavailable", got)
+	}
+}
+
 func TestMajorityIsMoreThanHalfOfTheServers(t *testing.T) {
 	for replicas, want := range map[int64]int64{0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 3} {
 		p := new(part)
