@@ -20,10 +20,10 @@ func (a *App) provisionSignIns() (err error) {
 	if err != nil {
 		return err
 	}
-	write := signInSink(a.logger.Named("sign_in"))
+	write, entries := signInSink(a.logger.Named("sign_in")), new(signin.Entries)
 	a.signIns = signin.New(signin.Config{Interval: time.Duration(*a.SignInLog.Interval), Sink: recent.watching(func(r signin.Record) {
 		write(r)
-		a.board.Add(r.Entry())
+		a.board.Add(entries.Of(&r))
 	})})
 	return nil
 }

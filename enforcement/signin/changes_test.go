@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -130,5 +131,19 @@ func TestUserTypeIsReadFromALog(t *testing.T) {
 	}
 	if e := (&Record{UserType: Guest}).Entry(); e.UserType != Guest {
 		t.Errorf("%q", e.UserType)
+	}
+}
+
+func TestEntriesAreThoseOfTheRecords(t *testing.T) {
+	var entries Entries
+	random := rand.New(rand.NewPCG(1, 0))
+	for i := range 200 {
+		r := randomRecord(random, i, at(t, "2026-03-01T00:00:00Z"))
+		if i == 0 {
+			r.ConditionalAccessPolicies = "not JSON"
+		}
+		if got, want := entries.Of(&r), r.Entry(); !reflect.DeepEqual(got, want) {
+			t.Fatalf("got  %+v\nwant %+v", got, want)
+		}
 	}
 }
