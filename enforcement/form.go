@@ -20,7 +20,8 @@ const maxForm = 64 << 10
 var errTokenInForm = errors.New("the form carries an access token")
 
 // formCarriesToken finds an access_token field in the beginning of a form body
-// (RFC 6750, section 2.2), and puts back what it read. What comes later is
+// (RFC 6750, section 2.2), and puts back what it read. A form that it cannot
+// read counts as one that has the field. What comes later is
 // searched on its way: the body then ends with an error where such a field
 // begins, so that no backend gets to see its token.
 func formCarriesToken(r *http.Request) bool {
@@ -29,6 +30,9 @@ func formCarriesToken(r *http.Request) bool {
 	}
 	if !slices.ContainsFunc(r.Header["Content-Type"], isForm) {
 		return false
+	}
+	if isEncoded(r.Header) {
+		return true // it may
 	}
 	body, search := r.Body, new(formSearch)
 	form, err := io.ReadAll(io.LimitReader(body, maxForm))
@@ -54,6 +58,29 @@ func isForm(contentType string) bool {
 	contentType = strings.TrimLeft(contentType, " \t")
 	return len(contentType) >= len(form) && strings.EqualFold(contentType[:len(form)], form)
 }
+
+// isEncoded reports whether a backend may have to decode the form before its
+// fields can be read: it is packed, or in a charset that ASCII is no part of,
+// as EBCDIC, which some backends honour, and UTF-16.
+func isEncoded(header http.Header) bool {
+	for _, coding := range header["Content-Encoding"] {
+		if coding != "" && !strings.EqualFold(coding, "identity") {
+			return true
+		}
+	}
+	for _, contentType := range header["Content-Type"] {
+		for _, charset := range strings.Split(strings.ToLower(contentType), "charset")[1:] {
+			charset = strings.TrimLeft(charset, "= \t\"'")
+			if !slices.ContainsFunc(likeASCII[:], func(name string) bool { return strings.HasPrefix(charset, name) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// likeASCII begin the names of charsets that forms come in and that ASCII is part of.
+var likeASCII = [...]string{"utf-8", "utf8", "us-ascii", "iso-8859-", "windows-125"}
 
 // failing repeats the error that ended a read.
 type failing struct{ err error }

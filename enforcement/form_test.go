@@ -4,6 +4,8 @@
 package enforcement
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"strings"
@@ -75,4 +77,32 @@ func FuzzFormSearchAgreesWithTheSearchOfQueries(f *testing.F) {
 			t.Errorf("%q in pieces of %d: %v", form, size, found)
 		}
 	})
+}
+
+// What backends decode before they look at a form must not hide a token in it.
+func TestEncodedFormHidesNoToken(t *testing.T) {
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	_, _ = writer.Write([]byte("access_token=stolen"))
+	_ = writer.Close()
+	for name, c := range map[string]struct {
+		media, coding, body string
+		refused             bool
+	}{
+		"plain":    {"application/x-www-form-urlencoded", "", "a=b", false},
+		"identity": {"application/x-www-form-urlencoded", "identity", "a=b", false},
+		"utf-8":    {"application/x-www-form-urlencoded; charset=UTF-8", "", "a=b", false},
+		"gzip":     {"application/x-www-form-urlencoded", "gzip", packed.String(), true},
+		"utf-16":   {"application/x-www-form-urlencoded; charset=utf-16le", "", "a\x00c\x00c\x00e\x00s\x00s\x00_\x00t\x00o\x00k\x00e\x00n\x00=\x00x\x00", true},
+		"ebcdic":   {"application/x-www-form-urlencoded; charset=ibm037", "", "%81%83%83%85%A2%A2m%A3%96%92%85%95=x", true},
+	} {
+		r := request("POST", sampleURL, strings.NewReader(c.body))
+		r.HTTP.Header.Set("Content-Type", c.media)
+		if c.coding != "" {
+			r.HTTP.Header.Set("Content-Encoding", c.coding)
+		}
+		if got := formCarriesToken(r.HTTP); got != c.refused {
+			t.Errorf("%s: found %v", name, got)
+		}
+	}
 }
