@@ -97,6 +97,11 @@ func (a *App) enforcedDevices() enforcement.Devices {
 func (d *DeviceDirectory) key() string {
 	asked := *d
 	asked.Posture, asked.RequireKeys = "", false // judged, not asked
+	for _, secret := range []*string{&asked.ClientSecret, &asked.BindPassword} {
+		if value, err := resolveSecret(*secret); err == nil { // it may have been replaced behind its placeholder
+			*secret = value
+		}
+	}
 	text, _ := json.Marshal(asked)
 	sum := sha256.Sum256(text)
 	return "devices " + d.Source + " " + hex.EncodeToString(sum[:8])

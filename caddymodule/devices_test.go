@@ -273,3 +273,18 @@ func TestDirectoriesAreToldApartByTheirSecrets(t *testing.T) {
 		t.Errorf("keys are %q, %q, %q", one.key(), two.key(), strict.key())
 	}
 }
+
+// A secret that was replaced behind its placeholder counts from the next reload on.
+func TestDirectoriesAreToldApartByWhatPlaceholdersStandFor(t *testing.T) {
+	for name, d := range map[string]*DeviceDirectory{
+		"client_secret": {Source: directoryHTTP, ClientSecret: "{env.TP_DIRECTORY}"},
+		"bind_password": {Source: directoryLDAP, BindPassword: "{env.TP_DIRECTORY}"},
+	} {
+		t.Setenv("TP_DIRECTORY", "first")
+		before := d.key()
+		t.Setenv("TP_DIRECTORY", "second")
+		if d.key() == before {
+			t.Errorf("%s: the directory with the former secret goes on", name)
+		}
+	}
+}
