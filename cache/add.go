@@ -20,9 +20,9 @@ type Proof struct {
 	Issued time.Time
 }
 
-// Seen is [Replay.Look] at the proof with this id by this key.
+// Seen reports whether the proof with this id by this key has been recorded and could still be replayed. It changes nothing.
 func (r *Replay) Seen(key [32]byte, id string, now time.Time) bool {
-	return r.Look(Identify(&key, id), now)
+	return r.look(Identify(&key, id), now)
 }
 
 // Add is [Replay.Spend] of the proof with this id by this key.
@@ -30,9 +30,17 @@ func (r *Replay) Add(key [32]byte, id string, now time.Time) Outcome {
 	return r.spend(Identify(&key, id), now)
 }
 
-// Look reports whether the proof with this name has been recorded and could still be replayed. It changes nothing: it
-// is the cheap look before a signature is verified, and only Spend decides.
+// Look reports whether the proof with this name has been recorded and could still be replayed. It is
+// the cheap look before a signature is verified: what it finds is refused and counted, and only Spend decides otherwise.
 func (r *Replay) Look(name Identity, now time.Time) bool {
+	found := r.look(name, now)
+	if found {
+		r.replayed.Add(1)
+	}
+	return found
+}
+
+func (r *Replay) look(name Identity, now time.Time) bool {
 	lock := &r.locks[name.shard()]
 	lock.Lock()
 	defer lock.Unlock()

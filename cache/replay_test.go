@@ -212,3 +212,16 @@ func TestRaiseNeverLowersTheWatermark(t *testing.T) {
 		}
 	}
 }
+
+// What the cheap look finds is a refused replay like any other; a question about a session is not.
+func TestReplayCountsWhatTheLookFinds(t *testing.T) {
+	r := newReplay(t, 100, 100)
+	wantAdd(t, r, alice, "spent", start, Added)
+	for _, id := range []string{"spent", "fresh"} {
+		r.Look(Identify(&alice, id), start)
+		r.Seen(alice, id, start)
+	}
+	if got := r.Stats().Replayed; got != 1 {
+		t.Errorf("%d replays, expected 1", got)
+	}
+}
