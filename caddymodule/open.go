@@ -62,7 +62,8 @@ func (h *Handler) opened(w http.ResponseWriter, r *http.Request, decision *enfor
 // uploads reports whether a request sends much. HTTP/3 does not know the length
 // of what a GET does not send.
 func uploads(r *http.Request) bool {
-	return r.ContentLength > longUpload || r.ContentLength < 0 && r.Method != http.MethodGet && r.Method != http.MethodHead
+	bodiless := r.ProtoMajor == 3 && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	return r.ContentLength > longUpload || r.ContentLength < 0 && !bodiless
 }
 
 // Write writes unless what the request came from was revoked.
@@ -95,7 +96,12 @@ func (o *open) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	o.mu.Lock()
 	o.upgraded = connection
+	ended := o.ended.Load()
 	o.mu.Unlock()
+	if ended { // while the backend made up its mind: there was nothing to close yet
+		_ = connection.Close()
+		return nil, nil, errRevoked
+	}
 	o.watch()
 	return connection, buffer, nil
 }
