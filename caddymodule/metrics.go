@@ -88,13 +88,16 @@ type counters struct {
 const (
 	schemeCount = 5
 	resultCount = 4
-	codeCount   = 5
+	codeCount   = 8
 )
 
 var (
 	schemeLabels = [schemeCount]proof.Scheme{"none", proof.DPoP, proof.MTLS, proof.PoP, proof.DBSC}
 	resultLabels = [resultCount]string{"allow", "block", "exempt", "anonymous"}
-	codeLabels   = [codeCount]int{reason.CodeBound, reason.CodeNoBinding, reason.CodeNotHardware, reason.CodeOther, reason.CodeNoProof}
+	codeLabels   = [codeCount]int{
+		reason.CodeBound, reason.CodeNoBinding, reason.CodeDevice, reason.CodeNotHardware,
+		reason.CodeVersion, reason.CodeOwner, reason.CodeNoProof, reason.CodeOther,
+	}
 )
 
 func newCounters(resource string, policies *policy.Set) *counters {
@@ -173,5 +176,5 @@ func codeIndex(code int) int {
 			return i
 		}
 	}
-	return codeCount - 2 // CodeOther
+	return codeCount - 1 // CodeOther
 }

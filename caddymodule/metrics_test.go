@@ -16,6 +16,7 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/reason"
 )
 
 // series is one time series.
@@ -156,5 +157,14 @@ func expectedRefusal(t testing.TB, status int) {
 	t.Helper()
 	if status < 400 || status >= 500 {
 		t.Fatalf("status %d, expected a refusal", status)
+	}
+}
+
+// Each code of a decision has a label of its own.
+func TestEveryCodeIsCounted(t *testing.T) {
+	for _, why := range reason.All() {
+		if code := why.Answer().Code; codeLabels[codeIndex(code)] != code {
+			t.Errorf("%s: %d is counted as %d", why, code, codeLabels[codeIndex(code)])
+		}
 	}
 }
