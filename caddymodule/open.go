@@ -66,6 +66,17 @@ func uploads(r *http.Request) bool {
 	return r.ContentLength > longUpload || r.ContentLength < 0 && !bodiless
 }
 
+// WriteHeader keeps back an answer that took long and comes after a revocation:
+// a redirect or an empty answer is its header alone, new cookies included.
+func (o *open) WriteHeader(status int) {
+	if status >= http.StatusOK && o.look() != nil {
+		clear(o.Header())
+		o.Header().Set("Cache-Control", "no-store")
+		status = http.StatusForbidden
+	}
+	o.ResponseWriter.WriteHeader(status)
+}
+
 // Write writes unless what the request came from was revoked.
 func (o *open) Write(p []byte) (int, error) {
 	if err := o.look(); err != nil {

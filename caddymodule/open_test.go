@@ -38,6 +38,19 @@ func TestAnUpgradeThatCameTooLateIsClosed(t *testing.T) {
 	}
 }
 
+// An answer without a body is kept back too.
+func TestHeaderThatComesAfterARevocationIsKeptBack(t *testing.T) {
+	answer := httptest.NewRecorder()
+	o := &open{watched: true}
+	o.ResponseWriter = answer
+	o.cut()
+	o.Header().Set("Set-Cookie", "session=renewed")
+	o.WriteHeader(http.StatusFound)
+	if answer.Code != http.StatusForbidden || answer.Header().Get("Set-Cookie") != "" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+}
+
 func TestUploadsAreWatchedFromTheirBeginning(t *testing.T) {
 	for _, c := range []struct {
 		method  string
