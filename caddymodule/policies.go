@@ -161,7 +161,9 @@ func (a *App) enforce(next *rules) error {
 		}
 	}
 	for i, h := range a.handlers {
-		h.current.Store(ruled[i])
+		if before := h.current.Swap(ruled[i]); before.enforcer.Enforcing() && !ruled[i].enforcer.Enforcing() {
+			a.logger.Warn("nothing is enforced any more: no policy that is on targets the resource", zap.String("resource", h.Resource))
+		}
 	}
 	a.rules.Store(next)
 	return nil

@@ -25,6 +25,8 @@ const (
 	DefaultEntries = 100_000
 	// DefaultWatchers is how many open streams a list watches.
 	DefaultWatchers = 100_000
+	// maxOfOne is how many open streams of one device or key are watched, so that one cannot use up the list.
+	maxOfOne = 10_000
 	// maxDevice is the longest device id, in octets.
 	maxDevice = 128
 	// maxNote is the longest note, in octets.
@@ -35,7 +37,7 @@ const (
 var (
 	// ErrFull: nothing is forgotten for a new revocation, because a forgotten one would let a thief in again.
 	ErrFull = errors.New("the revocation list is full")
-	// ErrTooMany: so many streams are open that no further one can be watched. It must not be opened then.
+	// ErrTooMany: so many streams are open, in all or of the same device or key, that no further one can be watched. It must not be opened then.
 	ErrTooMany = errors.New("too many open streams are watched")
 	// ErrSubject: expected a device id, or the thumbprint of a key or certificate.
 	ErrSubject = errors.New("expected either device, an id, or thumbprint, 43 characters of base64url")

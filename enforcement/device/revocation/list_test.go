@@ -210,6 +210,27 @@ func TestWatchesAreBoundedAndLeaveNothing(t *testing.T) {
 	watch(t, l, "").Close()
 }
 
+// One device must not use up what others need.
+func TestOneDeviceCannotUseUpTheWatches(t *testing.T) {
+	l := New(0, 0)
+	for range maxOfOne {
+		defer watch(t, l, "greedy", key("greedy")).Close()
+	}
+	for name, c := range map[string]struct {
+		device string
+		key    jose.Thumbprint
+		want   error
+	}{
+		"the same device": {"greedy", key("other"), ErrTooMany}, "the same key": {"other", key("greedy"), ErrTooMany}, "another": {"other", key("other"), nil},
+	} {
+		if w, err := l.Watch(c.device, c.key); !errors.Is(err, c.want) {
+			t.Errorf("%s: error %v", name, err)
+		} else if err == nil {
+			w.Close()
+		}
+	}
+}
+
 // What is open always ends, whichever of the two comes first.
 func TestNoStreamSlipsThroughARevocation(t *testing.T) {
 	for range 200 {

@@ -4,6 +4,7 @@
 package revocation
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -38,7 +39,7 @@ func (l *List) Watch(device string, keys ...jose.Thumbprint) (*Watch, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.watchers >= l.maxWatchers {
+	if l.watchers >= l.maxWatchers || l.crowded(w) {
 		return nil, ErrTooMany
 	}
 	l.watchers++
@@ -52,6 +53,14 @@ func (l *List) Watch(device string, keys ...jose.Thumbprint) (*Watch, error) {
 		w.end(why)
 	}
 	return &Watch{list: l, watcher: w}, nil
+}
+
+// crowded says whether too many streams of the same device or key are watched already; it needs the lock.
+func (l *List) crowded(w *watcher) bool {
+	if len(l.devices[w.device]) >= maxOfOne {
+		return true
+	}
+	return slices.ContainsFunc(w.keys, func(key jose.Thumbprint) bool { return len(l.keys[key]) >= maxOfOne })
 }
 
 // Done is closed when the stream must end.
