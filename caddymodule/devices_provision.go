@@ -6,7 +6,6 @@ package caddymodule
 import (
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -264,15 +263,9 @@ func (d *DeviceDirectory) authorities() (*tls.Config, error) {
 	if len(d.CA) == 0 {
 		return nil, nil
 	}
-	pool := x509.NewCertPool()
-	for _, path := range d.CA {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("ca: %w; expected a PEM file that can be read", err)
-		}
-		if !pool.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("ca: %s has no certificate; expected PEM", path)
-		}
+	pool, err := authorities(d.CA)
+	if err != nil {
+		return nil, err
 	}
 	return &tls.Config{RootCAs: pool}, nil
 }
