@@ -92,6 +92,14 @@ func finish(d *caddyfile.Dispenser, name string) error {
 	return nil
 }
 
+// present reads a sub-directive that stands alone.
+func present(into *bool, expected string) parser {
+	return func(d *caddyfile.Dispenser) error {
+		*into = true
+		return end(d, d.Val(), expected)
+	}
+}
+
 // text reads exactly one argument.
 func text(into *string, expected string) parser {
 	return func(d *caddyfile.Dispenser) error {

@@ -80,7 +80,7 @@ func (a *App) parseDeviceDirectory(d *caddyfile.Dispenser) error {
 func (c *DeviceDirectory) parsers() map[string]parser {
 	parsers := map[string]parser{
 		"posture":      word(&c.Posture, string(device.Strict), string(device.BestEffort)),
-		"require_keys": present("require_keys", &c.RequireKeys),
+		"require_keys": present(&c.RequireKeys, "nothing after it"),
 	}
 	if c.Source == directoryFile {
 		return parsers
@@ -99,21 +99,13 @@ func (c *DeviceDirectory) parsers() map[string]parser {
 		parsers["scope"] = text(&c.Scope, "a scope")
 		return parsers
 	}
-	parsers["start_tls"] = present("start_tls", &c.StartTLS)
+	parsers["start_tls"] = present(&c.StartTLS, "nothing after it")
 	parsers["ca"] = list(&c.CA, "PEM files")
 	parsers["bind_dn"] = text(&c.BindDN, "a distinguished name")
 	parsers["bind_password"] = exactly("one password", &c.BindPassword)
 	parsers["base_dn"] = text(&c.BaseDN, "a distinguished name")
 	parsers["user_base_dn"] = text(&c.UserBaseDN, "a distinguished name")
 	return parsers
-}
-
-// present reads a sub-directive that stands alone.
-func present(name string, into *bool) parser {
-	return func(d *caddyfile.Dispenser) error {
-		*into = true
-		return end(d, name, "nothing after it")
-	}
 }
 
 // parseRequirements reads what devices and clients must be able to do. Syntax:

@@ -69,10 +69,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"forward":      word(&h.Forward, forwardUnchanged, forwardBearer, forwardNone),
 		"realm":        checked(text(&h.Realm, "a name"), h.checkRealm),
 		"cors_origins": checked(list(&h.CORSOrigins, "origins such as https://app.contoso.example"), h.checkCORSOrigins),
-		"metadata": func(d *caddyfile.Dispenser) error {
-			h.Metadata = true
-			return end(d, "metadata", "no arguments")
-		},
+		"metadata":     present(&h.Metadata, "no arguments"),
 	}); err != nil {
 		return err
 	}

@@ -28,12 +28,9 @@ func (a *App) parseNamedLocation(d *caddyfile.Dispenser) error {
 		return d.Errf("named_location: surplus argument %q; expected only a name, with quotes if there are spaces in it", d.Val())
 	}
 	if err := block(d, "named_location", map[string]parser{
-		"id":     text(&location.ID, "an id"),
-		"ranges": func(d *caddyfile.Dispenser) error { return parseRanges(d, &location) },
-		"trusted": func(d *caddyfile.Dispenser) error {
-			location.IsTrusted = true
-			return end(d, "trusted", "nothing after it")
-		},
+		"id":      text(&location.ID, "an id"),
+		"ranges":  func(d *caddyfile.Dispenser) error { return parseRanges(d, &location) },
+		"trusted": present(&location.IsTrusted, "nothing after it"),
 	}); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func (a *App) parsePolicy(d *caddyfile.Dispenser) error {
 		"client_apps":          parseClientApps(conditions),
 		"locations":            both(parseLocations(conditions)),
 		"device_filter":        parseDeviceFilter(conditions),
-		"require_hardware_key": parseHardwareKey(&p),
+		"require_hardware_key": present(&p.TokenProtection.RequireHardwareKey, "nothing after it"),
 	}); err != nil {
 		return err
 	}
@@ -188,12 +188,5 @@ func parseRollout(p *policy.Policy) parser {
 		}
 		p.TokenProtection.RolloutPercent = &number
 		return nil
-	}
-}
-
-func parseHardwareKey(p *policy.Policy) parser {
-	return func(d *caddyfile.Dispenser) error {
-		p.TokenProtection.RequireHardwareKey = true
-		return end(d, "require_hardware_key", "nothing after it")
 	}
 }

@@ -87,12 +87,9 @@ func (h *Handler) parsePoP(d *caddyfile.Dispenser) error {
 		return err
 	}
 	return block(d, "pop", map[string]parser{
-		"microsoft_compatible": func(d *caddyfile.Dispenser) error {
-			h.PoP.MicrosoftCompatible = true
-			return end(d, "microsoft_compatible", "no arguments")
-		},
-		"demand": checked(list(&h.PoP.Demand, "some of "+strings.Join(popParts, ", ")), h.PoP.check),
-		"nonce":  word(&h.PoP.Nonce, nonceAuto, nonceRequired),
+		"microsoft_compatible": present(&h.PoP.MicrosoftCompatible, "no arguments"),
+		"demand":               checked(list(&h.PoP.Demand, "some of "+strings.Join(popParts, ", ")), h.PoP.check),
+		"nonce":                word(&h.PoP.Nonce, nonceAuto, nonceRequired),
 	})
 }
 

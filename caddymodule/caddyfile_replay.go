@@ -63,10 +63,7 @@ func (r *Replay) parseRedis(d *caddyfile.Dispenser) error {
 		return d.Err("replay redis: surplus argument; expected only the URL and a block")
 	}
 	if err := block(d, "replay redis", map[string]parser{
-		"cluster": func(d *caddyfile.Dispenser) error {
-			r.Cluster = true
-			return end(d, "cluster", "no arguments")
-		},
+		"cluster":           present(&r.Cluster, "no arguments"),
 		"sentinel":          text(&r.Sentinel, "the name under which the Sentinels know the primary"),
 		"sentinel_username": exactly("a user of the Sentinels", &r.SentinelUsername),
 		"sentinel_password": exactly("the password of the Sentinels", &r.SentinelPassword),
