@@ -222,7 +222,7 @@ func parseAlgorithms(names []string) ([]jose.Algorithm, error) {
 	for _, name := range names {
 		algorithm, err := jose.ParseAlgorithm(name)
 		if err != nil {
-			return nil, fmt.Errorf("algorithms: %q is not supported; expected some of %s", name, listed(jose.Algorithms()))
+			return nil, fmt.Errorf("algorithms: %q is not supported; expected some of %s", name, words(jose.Algorithms()))
 		}
 		algorithms = append(algorithms, algorithm)
 		if algorithm == jose.EdDSA { // RFC 9864 spells it Ed25519
@@ -230,15 +230,6 @@ func parseAlgorithms(names []string) ([]jose.Algorithm, error) {
 		}
 	}
 	return algorithms, nil
-}
-
-// listed writes algorithms for an error message.
-func listed(algorithms []jose.Algorithm) string {
-	names := make([]string, len(algorithms))
-	for i, algorithm := range algorithms {
-		names[i] = string(algorithm)
-	}
-	return strings.Join(names, ", ")
 }
 
 func (a *App) provisionProofs() error {

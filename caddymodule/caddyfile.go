@@ -212,3 +212,15 @@ func wrap(d *caddyfile.Dispenser, err error) error {
 	}
 	return d.WrapErr(err)
 }
+
+// names are those of a closed set.
+func names[T ~string](set []T) []string {
+	list := make([]string, len(set))
+	for i, member := range set {
+		list[i] = string(member)
+	}
+	return list
+}
+
+// words joins the names of a closed set.
+func words[T ~string](set []T) string { return strings.Join(names(set), ", ") }

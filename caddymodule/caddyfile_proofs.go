@@ -66,7 +66,7 @@ func (m *MTLS) parseDeviceCertificate(d *caddyfile.Dispenser) error {
 	}
 	if err := block(d, "device_certificate", map[string]parser{
 		"ca":        list(&m.DeviceCertificate.CA, "PEM files"),
-		"device_id": word(&m.DeviceCertificate.DeviceID, strings.Split(words(mtls.Sources()), ", ")...),
+		"device_id": word(&m.DeviceCertificate.DeviceID, names(mtls.Sources())...),
 	}); err != nil {
 		return err
 	}
@@ -121,13 +121,4 @@ func (i *Issuer) parseIntrospection(d *caddyfile.Dispenser) error {
 		return err
 	}
 	return wrap(start, i.Introspection.check())
-}
-
-// words joins the names of a closed set.
-func words[T ~string](names []T) string {
-	text := make([]string, len(names))
-	for i, name := range names {
-		text[i] = string(name)
-	}
-	return strings.Join(text, ", ")
 }

@@ -35,11 +35,7 @@ type refusals struct {
 }
 
 func newRefusals(realm string, config enforcement.Config, algorithms []jose.Algorithm) refusals {
-	names := make([]string, len(algorithms))
-	for i, algorithm := range algorithms {
-		names[i] = string(algorithm)
-	}
-	c := refusals{algorithms: `algs="` + strings.Join(names, " ") + `"`, pop: config.PoP}
+	c := refusals{algorithms: `algs="` + strings.Join(names(algorithms), " ") + `"`, pop: config.PoP}
 	if realm != "" {
 		c.realm = `realm="` + realm + `"`
 	}

@@ -35,9 +35,7 @@ func (h *Handler) newMetadata(app *App) resourceMetadata {
 		m.AuthorizationServers = append(m.AuthorizationServers, issuer.Issuer)
 	}
 	if config.DPoP != nil {
-		for _, algorithm := range config.DPoP.Algorithms {
-			m.DPoPAlgorithms = append(m.DPoPAlgorithms, string(algorithm))
-		}
+		m.DPoPAlgorithms = names(config.DPoP.Algorithms)
 	}
 	return m
 }
