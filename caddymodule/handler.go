@@ -322,7 +322,8 @@ func (h *Handler) request(r *http.Request) enforcement.Request {
 	if strings.IndexByte(r.RequestURI, '#') >= 0 { // a raw fragment, which net/http folds into the path
 		request.SentPath = ""
 	}
-	request.Address, request.AddressUnverified = clientAddress(r), listsAddresses(r)
+	request.Address = clientAddress(r)
+	request.AddressUnverified = h.enforcer.Policies.NeedsAddress() && listsAddresses(r)
 	request.URL = h.addressed(r, path)
 	return request
 }

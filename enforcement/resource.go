@@ -41,6 +41,7 @@ type Request struct {
 	// Address is the client's IP address.
 	Address string
 	// AddressUnverified says that the client may have written Address itself:
-	// it is recorded, and policies do not know it.
+	// it is recorded, and policies do not know it. Where none asks for the
+	// address, it need not be found out.
 	AddressUnverified bool
 }
