@@ -46,7 +46,7 @@ func (a *announcements) announce(resource string, d *enforcement.Decision) {
 	if !d.Recorded || a.app == nil {
 		return
 	}
-	user := userOf(d)
+	user := d.UserID()
 	for _, event := range []struct {
 		name     string
 		happened bool
@@ -71,20 +71,6 @@ func wouldBlock(d *enforcement.Decision) bool {
 		}
 	}
 	return false
-}
-
-// userOf is whom a valid token or session names, by the immutable id if there
-// is one.
-func userOf(d *enforcement.Decision) string {
-	switch {
-	case d.Claims != nil && d.Claims.UserID != "":
-		return d.Claims.UserID
-	case d.Claims != nil:
-		return d.Claims.User
-	case d.Session != nil:
-		return d.Session.User
-	}
-	return ""
 }
 
 // details are what subscribers learn. Nothing in them is secret.

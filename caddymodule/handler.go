@@ -295,7 +295,7 @@ func (h *Handler) notice(decision *enforcement.Decision) {
 	h.events.announce(h.Resource, decision)
 	if decision.BreakGlass && decision.Recorded {
 		h.logger.Warn("an excluded account used the resource without proof of possession",
-			zap.String("resource", h.Resource), zap.String("user_id", userOf(decision)))
+			zap.String("resource", h.Resource), zap.String("user_id", decision.UserID()))
 	}
 	if decision.Panicked {
 		h.logger.Error("a request could not be judged because of an unexpected failure", zap.String("correlation_id", decision.CorrelationID()))

@@ -77,6 +77,20 @@ func (d *Decision) CorrelationID() string {
 	return d.correlationID
 }
 
+// UserID is whom a valid token or the application's session names, by the
+// immutable id if there is one; empty if neither names anybody.
+func (d *Decision) UserID() string {
+	switch {
+	case d.Claims != nil && d.Claims.UserID != "":
+		return d.Claims.UserID
+	case d.Claims != nil:
+		return d.Claims.User
+	case d.Session != nil:
+		return d.Session.User
+	}
+	return ""
+}
+
 // Code is the session status code of the sign-in log.
 func (d *Decision) Code() int {
 	if d.Bound && d.Reason == reason.None {

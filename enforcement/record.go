@@ -17,6 +17,7 @@ import (
 func (e *Enforcer) record(d *Decision, r *Request, now time.Time) {
 	kind := signin.Kind{
 		Resource: e.Resource.Name,
+		User:     d.UserID(),
 		Address:  r.Address,
 		Decision: signin.Block,
 		Code:     d.Code(),
@@ -28,12 +29,6 @@ func (e *Enforcer) record(d *Decision, r *Request, now time.Time) {
 	}
 	if d.Claims != nil {
 		kind.App, kind.Device = d.Claims.Client, d.Claims.Device
-		if kind.User = d.Claims.UserID; kind.User == "" {
-			kind.User = d.Claims.User
-		}
-	}
-	if d.Session != nil {
-		kind.User = d.Session.User
 	}
 	if d.Recorded = e.Log.Note(&kind); d.Recorded {
 		e.Log.Emit(&kind, e.signIn(d, r, &kind, now))
