@@ -282,7 +282,7 @@ func (a *App) Start() error {
 	if err := checkClock(time.Now()); err != nil {
 		return err
 	}
-	if err := a.checkTargets(a.rules.Load().set); err != nil {
+	if err := checkTargets(a.rules.Load().set, a.resources()); err != nil {
 		return err
 	}
 	advise(a.logger, a.rules.Load().policies, a.bindsSessions, a.NamedLocations...)

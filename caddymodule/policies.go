@@ -83,9 +83,10 @@ func (a *App) register(h *Handler) {
 	a.handlers = append(a.handlers, h)
 }
 
-// checkTargets finds policies that would protect nothing.
-func (a *App) checkTargets(set *policy.Set) error {
-	if unknown := set.UnknownResources(a.resources()); len(unknown) > 0 {
+// checkTargets finds policies that would protect nothing: they name none of
+// the resources.
+func checkTargets(set *policy.Set, resources []policy.Resource) error {
+	if unknown := set.UnknownResources(resources); len(unknown) > 0 {
 		return fmt.Errorf("policies name resources that no token_protection handler protects: %s; such a policy would protect nothing", strings.Join(unknown, ", "))
 	}
 	return nil
@@ -137,7 +138,7 @@ func (a *App) followPolicies() {
 func (a *App) replacePolicies() {
 	next, err := a.readRules()
 	if err == nil {
-		err = a.checkTargets(next.set)
+		err = checkTargets(next.set, a.resources())
 	}
 	if err == nil {
 		err = a.enforce(next)

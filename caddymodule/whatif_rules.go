@@ -94,8 +94,8 @@ func (c *configuration) rules(policies []policy.Policy) (whatIfRules, error) {
 		return whatIfRules{set: set}, nil
 	}
 	resources := c.resources()
-	if unknown := set.UnknownResources(resources); len(unknown) > 0 {
-		return whatIfRules{}, fmt.Errorf("policies name resources that no token_protection handler protects: %s; such a policy would protect nothing", strings.Join(unknown, ", "))
+	if err := checkTargets(set, resources); err != nil {
+		return whatIfRules{}, err
 	}
 	return whatIfRules{set.WithResources(resources), resources}, nil
 }
