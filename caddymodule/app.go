@@ -147,12 +147,7 @@ func (a *App) provisionIssuer(configured Issuer) (*token.Issuer, *token.KeySet, 
 		return nil, nil, err
 	}
 	key := strings.Join([]string{"keys", configured.Issuer, configured.JWKSURL, configured.JWKSFile}, " ")
-	keys, err := take(&a.holds, key, func() (*token.KeySet, error) {
-		if configured.JWKSFile != "" {
-			return token.NewFileKeySet(configured.Issuer, configured.JWKSFile)
-		}
-		return token.NewRemoteKeySet(configured.Issuer, configured.JWKSURL, http.RoundTripper(nil))
-	})
+	keys, err := take(&a.holds, key, func() (*token.KeySet, error) { return configured.keySet(nil) })
 	if err != nil {
 		return nil, nil, fmt.Errorf("issuer %q: %w", configured.Issuer, err)
 	}

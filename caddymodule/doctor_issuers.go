@@ -59,14 +59,6 @@ func orTimeout(fault keySetFault) keySetFault {
 	return fault
 }
 
-// keySet makes the issuer's key set, for a transport of the caller's.
-func (i Issuer) keySet(transport http.RoundTripper) (*token.KeySet, error) {
-	if i.JWKSFile != "" {
-		return token.NewFileKeySet(i.Issuer, i.JWKSFile)
-	}
-	return token.NewRemoteKeySet(i.Issuer, i.JWKSURL, transport)
-}
-
 // dateReader compares the clock with the Date header of answers (RFC 9110,
 // section 6.6.1), of which the one that came back fastest is believed.
 type dateReader struct {

@@ -10,10 +10,19 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
 )
+
+// keySet makes the issuer's key set. A transport of nil is the default one.
+func (i Issuer) keySet(transport http.RoundTripper) (*token.KeySet, error) {
+	if i.JWKSFile != "" {
+		return token.NewFileKeySet(i.Issuer, i.JWKSFile)
+	}
+	return token.NewRemoteKeySet(i.Issuer, i.JWKSURL, transport)
+}
 
 // keySetFault is the class of a key set's last failure. The error itself is
 // not shown: it may repeat what an issuer's server said.
