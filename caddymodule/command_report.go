@@ -129,10 +129,15 @@ func perAppAndUser(summary *signin.Summary, stderr io.Writer) written {
 	if len(report.Apps) == 0 {
 		fmt.Fprintln(stderr, "warning: no sign-in to which a token protection policy applied fits the filters")
 	}
-	if report.FoldedRequests > 0 {
-		fmt.Fprintf(stderr, "warning: %d requests are counted under %s, and users are undercounted: a table has at most %d rows\n", report.FoldedRequests, signin.Others, signin.MaxRows)
-	}
+	warnOfFolded(stderr, report.FoldedRequests)
 	return written{report.WriteTable, report.WriteJSON, report.WriteCSV}
+}
+
+// warnOfFolded says that a table was too short for the log.
+func warnOfFolded(stderr io.Writer, requests int) {
+	if requests > 0 {
+		fmt.Fprintf(stderr, "warning: %d requests are counted under %s, and users are undercounted: a table has at most %d rows\n", requests, signin.Others, signin.MaxRows)
+	}
 }
 
 // summarise reports on plain log files.

@@ -70,9 +70,7 @@ func (o *whatIfOptions) runReplay(command *cobra.Command, paths []string) error 
 	if report.Requests == 0 {
 		fmt.Fprintln(stderr, "warning: no sign-in fits the filters")
 	}
-	if report.FoldedRequests > 0 {
-		fmt.Fprintf(stderr, "warning: %d requests are counted under %s, and users are undercounted: a table has at most %d rows\n", report.FoldedRequests, signin.Others, signin.MaxRows)
-	}
+	warnOfFolded(stderr, report.FoldedRequests)
 	write, err := written{report.WriteTable, report.WriteJSON, report.WriteCSV}.as(o.format)
 	if err != nil {
 		return err
