@@ -69,17 +69,8 @@ func reasonOf(e *signin.Entry) reason.Reason {
 // confirmedBefore says whether a check can only fail for a token or a session that owes a proof. Those before it leave no user
 // in the record.
 func confirmedBefore(why reason.Reason) bool {
-	return why != reason.TokenUnbound && why != reason.SessionUnproven && reasons[why]
+	return why != reason.TokenUnbound && why != reason.SessionUnproven && why.Known()
 }
-
-// reasons are the words that are ours. An export has others.
-var reasons = func() map[reason.Reason]bool {
-	all := make(map[reason.Reason]bool)
-	for _, why := range reason.All() {
-		all[why] = true
-	}
-	return all
-}()
 
 // clientApps are the words that sign-in logs have for kinds of client: ours, which are Graph's, and Entra's.
 var clientApps = map[string]policy.ClientApp{

@@ -182,6 +182,10 @@ func (r Reason) Answer() Answer {
 // cured the failure, so that under report-only it is not one.
 func (r Reason) Curable() bool { return r == NonceMissing || r == NonceStale }
 
+// Known reports whether the reason is one of All. What a log from elsewhere
+// says is not.
+func (r Reason) Known() bool { _, ok := answers[r]; return ok }
+
 // All returns every reason, in no particular order, for documentation and tests.
 func All() []Reason {
 	all := make([]Reason, 0, len(answers))

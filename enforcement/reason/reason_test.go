@@ -51,6 +51,12 @@ func TestEveryReasonHasAnAnswer(t *testing.T) {
 		if slices.Contains(all, r) == (r == None) {
 			t.Errorf("%s: in All: %v", name, r == None)
 		}
+		if r.Known() == (r == None) {
+			t.Errorf("%s: known: %v", name, r.Known())
+		}
+	}
+	if Reason("other").Known() {
+		t.Error("a word that is not ours is known")
 	}
 	if len(all) != len(names)-1 {
 		t.Errorf("All has %d reasons, expected %d", len(all), len(names)-1)
