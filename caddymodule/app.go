@@ -54,7 +54,7 @@ type state struct {
 	stopping     chan struct{}
 
 	mu       sync.Mutex
-	handlers []*Handler // that were provisioned with this app
+	handlers handlers // that were provisioned with this app
 
 	namings []naming // where a Caddyfile's policies name resources
 

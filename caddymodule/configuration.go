@@ -16,9 +16,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap/zapcore"
-
-	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
 
 // maxConfiguration bounds a configuration file, in bytes.
@@ -28,8 +25,8 @@ const maxConfiguration = 64 << 20
 // adapted, but not running.
 type configuration struct {
 	whole    *caddy.Config
-	app      App        // undecorated: nothing is provisioned
-	handlers []*Handler // in the file's order
+	app      App      // undecorated: nothing is provisioned
+	handlers handlers // in the file's order
 	warnings []caddyconfig.Warning
 }
 
@@ -73,7 +70,7 @@ func (c *configuration) parse(document []byte) error {
 	}
 	raw, ok := c.whole.AppsRaw["token_protection"]
 	if !ok {
-		return errors.New("the token_protection app is not configured; add the global option `token_protection { issuer <url> ... }`")
+		return errNotConfigured
 	}
 	if err := caddy.StrictUnmarshalJSON(raw, &c.app); err != nil {
 		return fmt.Errorf("token_protection: %w", err)
@@ -132,26 +129,6 @@ func (c *configuration) validate() error {
 	whole.AppsRaw = maps.Clone(c.whole.AppsRaw) // Caddy empties it
 	whole.Logging, whole.Admin = quietLogging(), nil
 	return caddy.Validate(&whole)
-}
-
-// resources are what the handlers protect.
-func (c *configuration) resources() []policy.Resource {
-	list := make([]policy.Resource, len(c.handlers))
-	for i, h := range c.handlers {
-		list[i] = policy.Resource{Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID}
-	}
-	return list
-}
-
-// bindsSessions reports whether a handler of the resource, of any if it is
-// empty, accepts bound sessions.
-func (c *configuration) bindsSessions(resource string) bool {
-	for _, h := range c.handlers {
-		if (h.Resource == resource || resource == "") && h.accepts(proof.DBSC) {
-			return true
-		}
-	}
-	return false
 }
 
 // quietLogging keeps a command's output to what the command says. It writes

@@ -23,7 +23,7 @@ func (d *doctor) checkResources(c *configuration) {
 		return
 	}
 	seen := make(map[string]bool)
-	for _, resource := range c.resources() {
+	for _, resource := range c.handlers.resources() {
 		if seen[resource.Name] {
 			continue
 		}
@@ -63,15 +63,15 @@ func (d *doctor) checkPolicies(c *configuration) {
 	if err != nil {
 		return // checkResources has said so
 	}
-	set, err := policy.Compile(policies, c.resources(), c.app.NamedLocations...)
+	set, err := policy.Compile(policies, c.handlers.resources(), c.app.NamedLocations...)
 	if err != nil {
 		d.fail(check, "correct the policies", "The policies are not valid: %v.", err)
 		return
 	}
-	if unknown := set.UnknownResources(c.resources()); len(unknown) > 0 {
+	if unknown := set.UnknownResources(c.handlers.resources()); len(unknown) > 0 {
 		d.fail(check, "correct the name, or add `token_protection <resource>` to a site", "Policies name resources that no handler protects: %s.", strings.Join(unknown, ", "))
 	}
-	warnings := set.Lint(c.resources(), c.bindsSessions, time.Now())
+	warnings := set.Lint(c.handlers.resources(), c.handlers.bindSessions, time.Now())
 	for _, warning := range warnings {
 		what, hint, _ := strings.Cut(warning.Text, "; ")
 		d.warn(check, hint, "Policy %q: %s (%s).", warning.PolicyName, what, warning.Rule)
@@ -97,7 +97,7 @@ func (d *doctor) checkMemory(c *configuration) {
 	} else {
 		d.checkStore(c)
 	}
-	switch sessions := c.bindsSessions(""); {
+	switch sessions := c.handlers.bindSessions(""); {
 	case len(c.app.Proof.NonceSecret) > 0:
 		d.ok(check, "A nonce_secret is configured: nonces and bound sessions survive a restart, and other nodes with the same secret know them.")
 	case alone && !sessions:

@@ -130,12 +130,35 @@ func (h *Handler) resource() policy.Resource {
 	return policy.Resource{Name: h.Resource, DisplayName: h.DisplayName, AppID: h.AppID}
 }
 
+// handlers are those that share an app.
+type handlers []*Handler
+
+// resources are what the handlers protect.
+func (hs handlers) resources() []policy.Resource {
+	list := make([]policy.Resource, len(hs))
+	for i, h := range hs {
+		list[i] = h.resource()
+	}
+	return list
+}
+
+// bindSessions reports whether a handler of the resource, of any if it is
+// empty, accepts bound sessions.
+func (hs handlers) bindSessions(resource string) bool {
+	return slices.ContainsFunc(hs, func(h *Handler) bool {
+		return (resource == "" || h.Resource == resource) && h.accepts(proof.DBSC)
+	})
+}
+
+// errNotConfigured is a configuration without the app.
+var errNotConfigured = errors.New("the token_protection app is not configured; add the global option `token_protection { issuer <url> ... }`")
+
 // sharedApp returns the app, which must be configured: an empty one would
 // trust no issuer and enforce no policy.
 func sharedApp(ctx caddy.Context) (*App, error) {
 	app, err := ctx.AppIfConfigured("token_protection")
 	if errors.Is(err, caddy.ErrNotConfigured) {
-		return nil, errors.New("the token_protection app is not configured; add the global option `token_protection { issuer <url> ... }`")
+		return nil, errNotConfigured
 	}
 	if err != nil {
 		return nil, err

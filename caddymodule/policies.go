@@ -14,7 +14,6 @@ import (
 
 	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
-	"github.com/tokenprotection/caddy-token-protection/enforcement/proof"
 )
 
 // lookAtPolicies is how often the policies file is looked at.
@@ -96,11 +95,7 @@ func checkTargets(set *policy.Set, resources []policy.Resource) error {
 func (a *App) resources() []policy.Resource {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	resources := make([]policy.Resource, len(a.handlers))
-	for i, h := range a.handlers {
-		resources[i] = h.resource()
-	}
-	return resources
+	return a.handlers.resources()
 }
 
 // bindsSessions reports whether the resource accepts bound sessions. Before
@@ -108,8 +103,7 @@ func (a *App) resources() []policy.Resource {
 func (a *App) bindsSessions(resource string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	accepts := func(h *Handler) bool { return h.Resource == resource && h.accepts(proof.DBSC) }
-	return len(a.handlers) == 0 || slices.ContainsFunc(a.handlers, accepts)
+	return len(a.handlers) == 0 || a.handlers.bindSessions(resource)
 }
 
 // followPolicies reads the policies file again whenever it has changed.

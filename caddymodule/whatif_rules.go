@@ -93,7 +93,7 @@ func (c *configuration) rules(policies []policy.Policy) (whatIfRules, error) {
 	if c.whole == nil {
 		return whatIfRules{set: set}, nil
 	}
-	resources := c.resources()
+	resources := c.handlers.resources()
 	if err := checkTargets(set, resources); err != nil {
 		return whatIfRules{}, err
 	}
