@@ -277,10 +277,11 @@ func (a *App) Start() error {
 	if err := checkClock(time.Now()); err != nil {
 		return err
 	}
-	if err := checkTargets(a.rules.Load().set, a.resources()); err != nil {
+	rules := a.rules.Load()
+	if err := checkTargets(rules.set, a.resources()); err != nil {
 		return err
 	}
-	advise(a.logger, a.rules.Load().policies, a.bindsSessions, a.NamedLocations...)
+	advise(a.logger, rules.set, a.bindsSessions)
 	for _, keys := range a.keySets {
 		keys.Start()
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 )
 
 // parseApp reads the global option.
@@ -27,12 +29,16 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	if err := app.UnmarshalCaddyfile(d); err != nil {
 		return nil, err
 	}
-	protected := protectedIn(file)
-	if err := app.checkResources(protected); err != nil {
+	set, err := policy.Compile(app.Policies, nil, app.NamedLocations...)
+	if err != nil {
 		return nil, err
 	}
-	advise(caddy.Log().Named("token_protection"), app.Policies, protected.bindsSessions, app.NamedLocations...)
-	app.adviseDevices(caddy.Log().Named("token_protection"), app.Policies)
+	protected, logger := protectedIn(file), caddy.Log().Named("token_protection")
+	if err := app.checkResources(set, protected); err != nil {
+		return nil, err
+	}
+	advise(logger, set, protected.bindsSessions)
+	app.adviseDevices(logger, app.Policies)
 	return httpcaddyfile.App{Name: "token_protection", Value: caddyconfig.JSON(app, nil)}, nil
 }
 

@@ -24,13 +24,9 @@ type naming struct {
 // and reports the line. The global option is parsed before any site is, so it
 // needs another look at the file; where there is none, as for a configuration
 // that comes over the network, App.Start finds the mistake.
-func (a *App) checkResources(sites protectedSites) error {
+func (a *App) checkResources(set *policy.Set, sites protectedSites) error {
 	if len(sites.resources) == 0 {
 		return nil
-	}
-	set, err := policy.Compile(a.Policies, nil, a.NamedLocations...)
-	if err != nil {
-		return err
 	}
 	unknown := set.UnknownResources(sites.resources)
 	for _, line := range a.namings {

@@ -19,11 +19,7 @@ var warned sync.Map
 
 // advise logs what is legal and yet unwise about the policies. Of which
 // resources accept bound sessions, dbsc knows.
-func advise(logger *zap.Logger, policies []policy.Policy, dbsc func(resource string) bool, locations ...policy.NamedLocation) {
-	set, err := policy.Compile(policies, nil, locations...)
-	if err != nil {
-		return // reported where it was found
-	}
+func advise(logger *zap.Logger, set *policy.Set, dbsc func(resource string) bool) {
 	for _, warning := range set.Lint(nil, dbsc, time.Now()) {
 		warnOnce(logger, warning.String())
 	}

@@ -28,7 +28,14 @@ func TestAdviceIsGivenOnce(t *testing.T) {
 	warned.Clear()
 	core, logs := observer.New(zapcore.WarnLevel)
 	logger := zap.New(core)
-	advise(logger, unwise(t.Name()), nil)
+	give := func(policies []policy.Policy) {
+		set, err := policy.Compile(policies, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		advise(logger, set, nil)
+	}
+	give(unwise(t.Name()))
 	first := logs.TakeAll()
 	if len(first) < 3 {
 		t.Fatalf("warnings %v", first)
@@ -40,11 +47,11 @@ func TestAdviceIsGivenOnce(t *testing.T) {
 		}
 		seen[entry.Message] = true
 	}
-	advise(logger, unwise(t.Name()), nil)
+	give(unwise(t.Name()))
 	if again := logs.TakeAll(); len(again) != 0 {
 		t.Errorf("again: %v", again)
 	}
-	advise(logger, unwise(t.Name()+" for others"), nil)
+	give(unwise(t.Name() + " for others"))
 	if other := logs.TakeAll(); len(other) != len(first) {
 		t.Errorf("%d warnings for another policy, expected %d", len(other), len(first))
 	}
@@ -54,8 +61,13 @@ func TestNoAdviceAboutPoliciesThatAreOffOrBroken(t *testing.T) {
 	core, logs := observer.New(zapcore.WarnLevel)
 	off, broken := unwise(t.Name()), unwise(t.Name()+" broken")
 	off[0].State, broken[0].State = policy.Off, "odd"
-	advise(zap.New(core), off, nil)
-	advise(zap.New(core), broken, nil)
+	for _, policies := range [][]policy.Policy{off, broken} {
+		a := &App{Policies: policies}
+		a.logger = zap.New(core)
+		if _, err := a.readRules(); (err == nil) != (policies[0].State == policy.Off) {
+			t.Errorf("%s: error %v", policies[0].DisplayName, err)
+		}
+	}
 	if logs.Len() != 0 {
 		t.Errorf("warnings %v", logs.All())
 	}

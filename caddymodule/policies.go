@@ -57,7 +57,7 @@ func (a *App) readRules() (*rules, error) {
 	if next.set, err = policy.Compile(next.policies, nil, a.NamedLocations...); err != nil {
 		return nil, err
 	}
-	advise(a.logger, next.policies, a.bindsSessions, a.NamedLocations...)
+	advise(a.logger, next.set, a.bindsSessions)
 	a.adviseDevices(a.logger, next.policies)
 	return next, nil
 }
