@@ -10,8 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +23,7 @@ import (
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device/ldap"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device/requirements"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/device/revocation"
+	"github.com/tokenprotection/caddy-token-protection/enforcement/livefile"
 	"github.com/tokenprotection/caddy-token-protection/enforcement/token"
 )
 
@@ -280,12 +279,7 @@ func (r *Requirements) profile() (*requirements.Profile, error) {
 	case r.Profile != "":
 		return requirements.Find(r.Profile)
 	}
-	file, err := os.Open(r.File)
-	if err != nil {
-		return nil, fmt.Errorf("requirements: %w", err)
-	}
-	defer file.Close()
-	document, err := io.ReadAll(io.LimitReader(file, requirements.MaxProfile+1))
+	document, err := livefile.New(r.File, requirements.MaxProfile).Read()
 	if err != nil {
 		return nil, fmt.Errorf("requirements: %w", err)
 	}
