@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,35 @@ func TestAdminModuleIsRegistered(t *testing.T) {
 	}
 	if _, ok := module.New().(caddy.AdminRouter); !ok {
 		t.Error("it has no routes")
+	}
+}
+
+// A policy is told apart from others by its resources alone: its other
+// conditions, and what else it protects, do not matter.
+func TestStatusShowsPoliciesWithConditionsAndSeveralResources(t *testing.T) {
+	s := setup{issuer: newIssuer(t), app: `
+		named_location Office {
+			ranges 192.0.2.0/24
+		}
+		policy Inside {
+			state on
+			users {
+				include all
+				exclude user break-glass
+			}
+			resources wiki calendar
+			locations Office
+		}
+`, sites: "http://wiki.contoso.example {\n\tbind unix/SOCKET\n\ttoken_protection wiki\n\ttoken_protection /a calendar\n}"}
+	s.load(t)
+	for _, resource := range decode[status](t, ask(t, get("status")).Body.Bytes()).Resources {
+		want := resourceStatus{Name: resource.Name, DisplayName: resource.DisplayName, AppID: resource.AppID, Mode: "on", Policies: []string{"inside"}}
+		if resource.Name == "exchange" {
+			want.Mode, want.Policies = "off", []string{}
+		}
+		if !reflect.DeepEqual(resource, want) {
+			t.Errorf("%+v, expected %+v", resource, want)
+		}
 	}
 }
 

@@ -76,7 +76,6 @@ func (d *doctor) examine(ctx context.Context) error {
 		return err
 	}
 	if c := d.checkConfiguration(); c != nil {
-		d.checkResources(c)
 		d.checkPolicies(c)
 		d.checkMemory(c)
 		d.checkLogs(c)

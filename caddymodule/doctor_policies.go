@@ -10,16 +10,28 @@ import (
 	"github.com/tokenprotection/caddy-token-protection/enforcement/policy"
 )
 
+// checkPolicies compiles the policies, for this configuration's resources.
+func (d *doctor) checkPolicies(c *configuration) {
+	policies, err := c.policies()
+	if err != nil {
+		d.fail("policies", "correct the policies file", "%v.", err)
+		return
+	}
+	set, err := policy.Compile(policies, nil, c.app.NamedLocations...)
+	if err != nil {
+		d.fail("policies", "correct the policies", "The policies are not valid: %v.", err)
+		return
+	}
+	set = set.WithResources(c.handlers.resources())
+	d.checkResources(c, policies, set)
+	d.lint(c, set)
+}
+
 // checkResources says what is protected, and finds what is not.
-func (d *doctor) checkResources(c *configuration) {
+func (d *doctor) checkResources(c *configuration, policies []policy.Policy, set *policy.Set) {
 	const check = "resources"
 	if len(c.handlers) == 0 {
 		d.fail(check, "add `token_protection <resource>` to a site", "No site is protected: there is no token_protection handler.")
-		return
-	}
-	policies, err := c.policies()
-	if err != nil {
-		d.fail(check, "correct the policies file", "%v.", err)
 		return
 	}
 	seen := make(map[string]bool)
@@ -28,7 +40,7 @@ func (d *doctor) checkResources(c *configuration) {
 			continue
 		}
 		seen[resource.Name] = true
-		switch mode, names := modeOf(resource, policies); mode {
+		switch mode, names := modeOf(policies, set.Targeting(resource.Name)); mode {
 		case "on":
 			d.ok(check, "%s is protected; in force: %s.", resource.Name, strings.Join(names, ", "))
 		case "report_only":
@@ -39,35 +51,24 @@ func (d *doctor) checkResources(c *configuration) {
 	}
 }
 
-// modeOf is the strongest state of the policies that target the resource, and
+// modeOf is the strongest state of the policies that target a resource, and
 // the names of those.
-func modeOf(resource policy.Resource, policies []policy.Policy) (mode string, names []string) {
+func modeOf(policies []policy.Policy, targeting []int) (mode string, names []string) {
 	mode = "off"
-	for _, p := range policies {
-		if targets(p, resource) {
-			mode = stronger(mode, stateName(p.State))
-		}
+	for _, i := range targeting {
+		mode = stronger(mode, stateName(policies[i].State))
 	}
-	for _, p := range policies {
-		if stateName(p.State) == mode && targets(p, resource) {
-			names = append(names, p.DisplayName)
+	for _, i := range targeting {
+		if stateName(policies[i].State) == mode {
+			names = append(names, policies[i].DisplayName)
 		}
 	}
 	return mode, names
 }
 
-// checkPolicies lints the policies against the resources of this configuration.
-func (d *doctor) checkPolicies(c *configuration) {
+// lint says what is wrong or unwise about the policies.
+func (d *doctor) lint(c *configuration, set *policy.Set) {
 	const check = "policies"
-	policies, err := c.policies()
-	if err != nil {
-		return // checkResources has said so
-	}
-	set, err := policy.Compile(policies, c.handlers.resources(), c.app.NamedLocations...)
-	if err != nil {
-		d.fail(check, "correct the policies", "The policies are not valid: %v.", err)
-		return
-	}
 	if unknown := set.UnknownResources(c.handlers.resources()); len(unknown) > 0 {
 		d.fail(check, "correct the name, or add `token_protection <resource>` to a site", "Policies name resources that no handler protects: %s.", strings.Join(unknown, ", "))
 	}

@@ -92,6 +92,8 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	i := newIssuer(t)
 	log := "log records {\n\t\tinclude token_protection.sign_in\n\t}"
+	misspelt := filepath.Join(t.TempDir(), "policies.json")
+	write(t, misspelt, graphPolicy("enabled", "wikki"))
 	for _, test := range []struct {
 		name, caddyfile string
 		check           string
@@ -106,6 +108,9 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 		{"no handler", doctored(i, log, "", "respond in"), "resources", levelFail, "No site is protected"},
 		{"no policy", doctored(i, log, "", respond), "resources", levelWarn, "No policy targets exchange"},
 		{"report-only", doctored(i, log, policyReportOnly, respond), "resources", levelOK, "only watched"},
+		{"several resources in some places", doctored(i, log, "named_location Office {\n\t\tranges 192.0.2.0/24\n\t}\n\tpolicy Inside {\n\t\tstate on\n\t\tusers all\n\t\tresources exchange wiki\n\t\tlocations Office\n\t}",
+			respond+"handle /wiki {\n\ttoken_protection wiki\n}"), "resources", levelOK, "exchange is protected; in force: Inside"},
+		{"a resource that nothing protects", doctored(i, log, "policies_file "+misspelt, respond), "policies", levelFail, "no handler protects: wikki"},
 		{"an unwise policy", doctored(i, log, strings.Replace(policyOn, "exclude user break-glass", "", 1), respond), "policies", levelWarn, "no_break_glass"},
 		{"no sign-in log", doctored(i, "", policyOn, respond), "sign-in log", levelWarn, "No log takes"},
 		{"an access log in clear", doctored(i, log+"\n\tlog access {\n\t\tinclude http.log.access\n\t}", policyOn, "log\n"+respond), "log filter", levelWarn, "Dpop"},

@@ -48,26 +48,17 @@ func (a *App) protected() []policy.Resource {
 
 func (a *App) resourceStatus() []resourceStatus {
 	resources, rules := a.protected(), a.rules.Load()
-	ids := rules.set.IDs()
+	set, ids := rules.set.WithResources(a.resources()), rules.set.IDs()
 	list := make([]resourceStatus, len(resources))
 	for i, resource := range resources {
 		s := resourceStatus{Name: resource.Name, DisplayName: resource.DisplayName, AppID: resource.AppID, Mode: "off", Policies: []string{}}
-		for j, p := range rules.policies {
-			if targets(p, resource) {
-				s.Policies = append(s.Policies, ids[j])
-				s.Mode = stronger(s.Mode, stateName(p.State))
-			}
+		for _, j := range set.Targeting(resource.Name) {
+			s.Policies = append(s.Policies, ids[j])
+			s.Mode = stronger(s.Mode, stateName(rules.policies[j].State))
 		}
 		list[i] = s
 	}
 	return list
-}
-
-// targets reports whether a policy would protect the resource if it were on.
-func targets(p policy.Policy, resource policy.Resource) bool {
-	p.State = policy.On
-	set, err := policy.Compile([]policy.Policy{p}, []policy.Resource{resource})
-	return err == nil && set.Targets(resource.Name)
 }
 
 // stronger is the state of two that decides.

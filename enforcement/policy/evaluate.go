@@ -168,6 +168,19 @@ func (s *Set) Targets(resource string) (enforcing bool) {
 	return false
 }
 
+// Targeting returns, in the configured order, which of the policies target the resource, whatever their state, and are
+// not rolled out to 0 %: indexes into what was compiled, and into IDs.
+func (s *Set) Targeting(resource string) (indexes []int) {
+	row := s.targets[resource].matches
+	for i := range s.policies {
+		p := &s.policies[i]
+		if p.rollout.share > 0 && p.targets(row, i, &Context{Resource: resource}) {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
 // BoundTokenNeedsProof says whether a bound token must come with its proof although no policy may apply to the request:
 // some policy that is on targets the resource, and the user is inside its rollout share and not excluded from it.
 // Whether the user is included, and the conditions on platform, client app, location and device, do not matter: they decide

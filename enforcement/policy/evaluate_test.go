@@ -339,6 +339,27 @@ func TestTargetsAsksForAnEnforcedPolicyAlone(t *testing.T) {
 	}
 }
 
+func TestTargetingListsPoliciesOfEveryStateAndCondition(t *testing.T) {
+	s := mustCompile(t,
+		plain(named("on")),
+		plain(named("report-only"), state(ReportOnly)),
+		plain(named("off"), state(Off)),
+		plain(named("for no share"), share(0)),
+		plain(named("in some places"), locations([]string{"All"}, []string{"Office"})),
+		plain(named("another resource"), applicationsOf(Applications{IncludeApplications: []string{"intranet"}})),
+		plain(named("several resources"), applicationsOf(Applications{IncludeApplications: []string{"intranet", "exchange"}})),
+		plain(named("all but one"), applicationsOf(Applications{IncludeApplications: []string{"All"}, ExcludeApplications: []string{"exchange"}})),
+	)
+	for resource, want := range map[string][]int{"exchange": {0, 1, 2, 4, 6}, "intranet": {5, 6, 7}, "one the set was not told of": {7}} {
+		if got := s.Targeting(resource); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", resource, got, want)
+		}
+	}
+	if got := mustCompile(t).Targeting("exchange"); got != nil {
+		t.Errorf("no policy: got %v", got)
+	}
+}
+
 // Design, section 7: conditions on platform and client cannot lift the proof that a bound token owes; an exclusion can.
 func TestABoundTokenNeedsItsProofUnlessItsUserIsExcluded(t *testing.T) {
 	out := largestShareWithout(t, ann())
