@@ -5,7 +5,6 @@ package signin
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 )
@@ -49,19 +48,10 @@ func (r ChangeReport) WriteTable(w io.Writer) error {
 
 // WriteJSON writes the report as one object.
 func (r ChangeReport) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return writeJSON(w, r)
 }
 
 // WriteCSV writes the report as two CSV tables (RFC 4180), changes and totals, with an empty line between them.
 func (r ChangeReport) WriteCSV(w io.Writer) error {
-	if err := writeCSV(w, changeColumns, r.Changes); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, "\n"); err != nil {
-		return err
-	}
-	return writeCSV(w, totalColumns, r.Totals)
+	return writeCSVs(w, changeColumns, r.Changes, totalColumns, r.Totals)
 }

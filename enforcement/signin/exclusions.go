@@ -5,7 +5,6 @@ package signin
 
 import (
 	"bufio"
-	"encoding/json"
 	"io"
 	"strconv"
 	"time"
@@ -121,10 +120,7 @@ func (r ExclusionReport) WriteTable(w io.Writer) error {
 
 // WriteJSON writes the report as one object {"Exclusions": [...]}.
 func (r ExclusionReport) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return writeJSON(w, r)
 }
 
 // WriteCSV writes the report as a CSV table (RFC 4180).

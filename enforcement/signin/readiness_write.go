@@ -5,7 +5,6 @@ package signin
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -41,21 +40,12 @@ func stamp(t time.Time) string {
 
 // WriteJSON writes the report as one object.
 func (r ReadinessReport) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return writeJSON(w, r)
 }
 
 // WriteCSV writes the report as two CSV tables (RFC 4180), users and reasons, with an empty line between them.
 func (r ReadinessReport) WriteCSV(w io.Writer) error {
-	if err := writeCSV(w, knownGoodColumns, r.KnownGood); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, "\n"); err != nil {
-		return err
-	}
-	return writeCSV(w, unboundColumns, r.Unbound)
+	return writeCSVs(w, knownGoodColumns, r.KnownGood, unboundColumns, r.Unbound)
 }
 
 // WriteCaddyfile writes the known-good users as the users block of a policy, to paste into a Caddyfile, and the unbound

@@ -71,21 +71,30 @@ func (r Report) WriteTable(w io.Writer) error {
 
 // WriteJSON writes the report as one object {"Apps": [...], "Users": [...]}.
 func (r Report) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return writeJSON(w, r)
 }
 
 // WriteCSV writes the report as two CSV tables (RFC 4180), per app and per user, with an empty line between them.
 func (r Report) WriteCSV(w io.Writer) error {
-	if err := writeCSV(w, appColumns, r.Apps); err != nil {
+	return writeCSVs(w, appColumns, r.Apps, userColumns, r.Users)
+}
+
+func writeJSON(w io.Writer, report any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(report)
+}
+
+// writeCSVs writes two tables with an empty line between them.
+func writeCSVs[First, Second any](w io.Writer, first []reportColumn[First], rows []First, second []reportColumn[Second], more []Second) error {
+	if err := writeCSV(w, first, rows); err != nil {
 		return err
 	}
 	if _, err := io.WriteString(w, "\n"); err != nil {
 		return err
 	}
-	return writeCSV(w, userColumns, r.Users)
+	return writeCSV(w, second, more)
 }
 
 func writeCSV[Row any](w io.Writer, columns []reportColumn[Row], rows []Row) error {
