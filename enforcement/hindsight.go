@@ -39,7 +39,7 @@ func (h Hindsight) Change(e *signin.Entry) signin.Change {
 
 // past is what the record of a request says of it: the inverse of context, subject and signIn.
 func (h Hindsight) past(e *signin.Entry) policy.Past {
-	why := reasonOf(e)
+	why := reason.Reason(e.Check())
 	past := policy.Past{HardwareKeyMissing: why == reason.HardwareKey}
 	c := &past.Context
 	c.UserID, c.User = e.UserID, e.UserPrincipalName
@@ -58,12 +58,6 @@ func (h Hindsight) past(e *signin.Entry) policy.Past {
 		why.Curable() && e.Decision == signin.Allow
 	past.Confirmed = c.Known && !c.Bound && confirmedBefore(why)
 	return past
-}
-
-// reasonOf is the check that failed, which details begins with; empty if the record does not say it in our words.
-func reasonOf(e *signin.Entry) reason.Reason {
-	word, _, _ := strings.Cut(e.AdditionalDetails, " ")
-	return reason.Reason(strings.TrimRight(word, ":;"))
 }
 
 // confirmedBefore says whether a check can only fail for a token or a session that owes a proof. Those before it leave no user

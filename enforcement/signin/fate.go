@@ -3,7 +3,10 @@
 
 package signin
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A Fate is what became of a request, or would have become of it.
 type Fate string
@@ -36,3 +39,9 @@ func FateOf(e *Entry) Fate {
 
 // Folded says that the entry stands for requests of several users and clients, of whom it names none.
 func (e *Entry) Folded() bool { return e.AdditionalDetails == foldedDetails }
+
+// Check is the check that failed, which the details begin with; empty if there are none.
+func (e *Entry) Check() string {
+	check, _, _ := strings.Cut(e.AdditionalDetails, " ")
+	return strings.Trim(check, ":;")
+}

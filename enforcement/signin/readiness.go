@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -140,18 +139,14 @@ func (r *Readiness) see(e *Entry, good bool) {
 const maxReasons = 1000
 
 func (r *Readiness) countUnbound(e *Entry) {
-	reason, _, _ := strings.Cut(e.AdditionalDetails, " ")
-	key := unboundKey{e.TokenProtectionStatusDetails.SignInSessionStatusCode, Clip(strings.Trim(reason, ":;"), MaxName)}
+	key := unboundKey{e.TokenProtectionStatusDetails.SignInSessionStatusCode, Clip(e.Check(), MaxName)}
 	row := r.unbound[key]
 	if row == nil {
 		if len(r.unbound) >= maxReasons {
 			r.untracked += e.RequestCount
 			return
 		}
-		row = &UnboundRow{Code: key.code, Reason: key.reason}
-		if key.code != 0 {
-			row.Meaning = Meaning(key.code)
-		}
+		row = &UnboundRow{Code: key.code, Reason: key.reason, Meaning: Meaning(key.code)}
 		r.unbound[key] = row
 	}
 	row.Requests += e.RequestCount
@@ -186,11 +181,10 @@ func (r *Readiness) Report() ReadinessReport {
 	return report
 }
 
-// Meaning says in a few words what a code of TokenProtectionStatusDetails stands for; nothing if it is not known.
+// Meaning says in a few words what a code of TokenProtectionStatusDetails stands for; nothing for 0, which is bound, and for
+// one that is not known.
 func Meaning(code int) string {
 	switch code {
-	case 0:
-		return "bound"
 	case 1002:
 		return "nothing to prove with: register the device, update the client"
 	case 1003:

@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/tokenprotection/caddy-token-protection/enforcement/signin"
 )
 
 // tally counts requests by outcome.
@@ -164,7 +166,7 @@ func (b *Board) lock(l *lockout, lens lens, cell cell, requests int) {
 	}
 	u.requests += requests
 	u.reasons[reason] += requests
-	if code := codeOf(b.names[byReason].names[reason]); code == 1003 || code == 1004 {
+	if signin.SelfRemediable(codeOf(b.names[byReason].names[reason])) {
 		u.remediable += requests
 	}
 }

@@ -70,8 +70,7 @@ func reasonOf(e *signin.Entry) string {
 	if code == 0 {
 		return "0 bound"
 	}
-	check, _, _ := strings.Cut(e.AdditionalDetails, " ")
-	return strings.TrimSpace(strconv.Itoa(code) + " " + signin.Clip(strings.Trim(check, ":;"), 64))
+	return strings.TrimSpace(strconv.Itoa(code) + " " + signin.Clip(e.Check(), 64))
 }
 
 // codeOf is the code that a reason begins with.
@@ -83,11 +82,7 @@ func codeOf(reason string) int {
 
 // meaning says in words what a reason's code stands for, where the reason does not say so itself.
 func meaning(reason string) string {
-	code := codeOf(reason)
-	if code == 0 {
-		return ""
-	}
-	return signin.Meaning(code)
+	return signin.Meaning(codeOf(reason))
 }
 
 // deviceState puts a device into one of the workbook's states, the strongest that is known.
