@@ -150,8 +150,9 @@ func (s *scanner) entry(values *[columnForeign][]byte) (*Entry, bool) {
 	if e.AdditionalDetails, ok = cached(&s.statuses, values[columnStatus], decodeStatus); !ok {
 		return nil, false
 	}
-	e.Time = timeOf(generated, values[columnWritten])
-	return e, scanCount(values[columnCount], &e.RequestCount) && json.Valid(orNull(values[columnWritten]))
+	written := values[columnWritten]
+	e.Time = timeOf(generated, written)
+	return e, scanCount(values[columnCount], &e.RequestCount) && (written == nil || json.Valid(written))
 }
 
 // text is the value of a string. Strings with escapes are decoded, and those with faults left to parse.
@@ -199,11 +200,4 @@ func scanCount(value []byte, count *int) bool {
 	n, err := strconv.Atoi(string(value))
 	*count = n
 	return err == nil && value[0] != '+' && value[0] != '0' && n >= 1 && n <= maxRequestCount
-}
-
-func orNull(value []byte) []byte {
-	if value == nil {
-		return []byte("null")
-	}
-	return value
 }
