@@ -59,21 +59,12 @@ func (h Hindsight) or(blocks, uncertain bool, policy *Identity) Hindsight {
 
 // failed says whether the request would have failed the i-th policy, or might have.
 func (s *Set) failed(i int, o *Outcome, who *subject, past *Past) (fails, uncertain bool) {
-	p, users, c := &s.policies[i], &s.source[i].Conditions.Users, &past.Context
-	switch {
-	case o.Result == NotEnabled:
-		return false, false
-	case o.NotSatisfied == 0:
-		uncertain = o.Indeterminate || c.Known && len(users.ExcludeRoles) > 0
-	case o.NotSatisfied == ConditionUsers && len(users.IncludeRoles) > 0:
-		if excluded, _ := p.people.excludes(who, c); excluded {
-			return false, false
-		}
-		uncertain = true
-	default:
+	p, c := &s.policies[i], &past.Context
+	roles := c.Known && s.rolesDecide(i, o, who, c)
+	if !o.mayApply(roles) {
 		return false, false
 	}
-	uncertain = uncertain || p.lacks(c) != 0
+	uncertain = o.Indeterminate || roles || p.lacks(c) != 0
 	if !c.Bound {
 		return true, uncertain
 	}

@@ -49,8 +49,8 @@ func reasons(o *Outcome, unknown bool) string {
 // missing names the members of the request that the i-th outcome rests on and that are not there. Where a condition that is
 // known does not match, nothing that is unknown matters.
 func (w *whatIf) missing(i int, o *Outcome) []string {
-	roles := w.missingRoles(i, o)
-	if o.Result == NotEnabled || o.NotSatisfied != 0 && !(roles && o.NotSatisfied == ConditionUsers) {
+	roles := w.request.SignInIdentity.Roles == nil && w.set.rolesDecide(i, o, &w.who, &w.context)
+	if !o.mayApply(roles) {
 		return nil
 	}
 	lacking := w.set.policies[i].lacks(&w.context)
@@ -90,16 +90,18 @@ func (p *compiled) lacks(c *Context) (lacking Conditions) {
 	return lacking
 }
 
-// missingRoles says whether the user's roles are unknown and would decide: they might include a user who is not included, or
-// exclude one who is.
-func (w *whatIf) missingRoles(i int, o *Outcome) bool {
-	u := &w.set.source[i].Conditions.Users
-	if w.request.SignInIdentity.Roles != nil {
-		return false
-	}
+// mayApply says whether the policy applies, or might if the user's roles, which decide, were known.
+func (o *Outcome) mayApply(rolesDecide bool) bool {
+	return o.Result != NotEnabled && (o.NotSatisfied == 0 || rolesDecide && o.NotSatisfied == ConditionUsers)
+}
+
+// rolesDecide says whether roles that are unknown would decide the i-th outcome: they might include a user who is not
+// included, or exclude one who is.
+func (s *Set) rolesDecide(i int, o *Outcome, who *subject, c *Context) bool {
+	u := &s.source[i].Conditions.Users
 	if o.NotSatisfied&ConditionUsers == 0 {
 		return len(u.ExcludeRoles) > 0
 	}
-	excluded, _ := w.set.policies[i].people.excludes(&w.who, &w.context)
+	excluded, _ := s.policies[i].people.excludes(who, c)
 	return !excluded && len(u.IncludeRoles) > 0
 }
