@@ -26,13 +26,8 @@ func (p *Policy) read(document []byte, name string) error {
 	r := reader{subject: "policy", fail: func(member, problem string) error {
 		return &MemberError{Policy: name, Member: member, Problem: problem}
 	}}
-	if !utf8.Valid(document) {
-		r.problem("", "is not valid UTF-8")
-		return errors.Join(r.problems...)
-	}
-	r.object("", document, policyShape)
-	if len(r.problems) > 0 {
-		return errors.Join(r.problems...)
+	if err := r.document(document, policyShape); err != nil {
+		return err
 	}
 	type plain Policy // without this method
 	var parsed plain
@@ -90,6 +85,16 @@ func (r *reader) problem(path, format string, args ...any) {
 		path = "(" + r.subject + ")"
 	}
 	r.problems = append(r.problems, r.fail(path, fmt.Sprintf(format, args...)))
+}
+
+// document looks at the whole of it. The error joins what is wrong.
+func (r *reader) document(text []byte, members shape) error {
+	if utf8.Valid(text) {
+		r.object("", text, members)
+	} else {
+		r.problem("", "is not valid UTF-8")
+	}
+	return errors.Join(r.problems...)
 }
 
 func (r *reader) object(path string, document []byte, members shape) {

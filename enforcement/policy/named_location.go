@@ -72,13 +72,8 @@ func (l *NamedLocation) UnmarshalJSON(document []byte) error {
 	r := reader{subject: "location", fail: func(member, problem string) error {
 		return &LocationError{Location: name, Member: member, Problem: problem}
 	}}
-	if !utf8.Valid(document) {
-		r.problem("", "is not valid UTF-8")
-		return errors.Join(r.problems...)
-	}
-	r.object("", document, locationShape)
-	if len(r.problems) > 0 {
-		return errors.Join(r.problems...)
+	if err := r.document(document, locationShape); err != nil {
+		return err
 	}
 	type plain NamedLocation // without this method
 	var parsed plain
