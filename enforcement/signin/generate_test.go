@@ -88,7 +88,7 @@ func BenchmarkSummariseSignIns(b *testing.B) {
 	log := generated(b, 20000, 1)
 	b.SetBytes(int64(len(log)))
 	for b.Loop() {
-		if _, err := Summarise(bytes.NewReader(log)); err != nil {
+		if _, err := summarise(bytes.NewReader(log)); err != nil {
 			b.Fatal(err)
 		}
 	}

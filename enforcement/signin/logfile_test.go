@@ -130,7 +130,7 @@ func BenchmarkSummarisePackedSignIns(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := Summarise(r); err != nil {
+				if _, err := summarise(r); err != nil {
 					b.Fatal(err)
 				}
 				_ = r.Close()

@@ -149,7 +149,7 @@ func TestReportsAreTheQueriesRowByRow(t *testing.T) {
 			log = bytes.ReplaceAll(log, []byte(SessionControl), []byte("Binding"))
 		}
 		rows := expanded(t, log)
-		report, err := Summarise(bytes.NewReader(log))
+		report, err := summarise(bytes.NewReader(log))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ func TestFilteredReportsAreReportsOfFilteredLogs(t *testing.T) {
 		if err := Read(bytes.NewReader(log), func(e *Entry) error { filtered.Add(e); return nil }); err != nil {
 			t.Fatal(err)
 		}
-		want, err := Summarise(bytes.NewReader(kept))
+		want, err := summarise(bytes.NewReader(kept))
 		if got := filtered.Report(); err != nil || len(got.Apps) == 0 || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v\n got  %+v\n want %+v", name, err, got.Apps, want.Apps)
 		}

@@ -153,7 +153,7 @@ func FuzzReadKeepsCountsConsistent(f *testing.F) {
 		f.Add([]byte(s + "\n"))
 	}
 	f.Fuzz(func(t *testing.T, log []byte) {
-		r, err := Summarise(bytes.NewReader(log))
+		r, err := summarise(bytes.NewReader(log))
 		var malformed *MalformedError
 		if err != nil && !errors.As(err, &malformed) {
 			t.Fatalf("an error that is not about records: %v", err)

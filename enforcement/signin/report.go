@@ -5,8 +5,6 @@ package signin
 
 import (
 	"cmp"
-	"errors"
-	"io"
 	"math"
 	"slices"
 )
@@ -89,20 +87,6 @@ type metKey struct {
 
 // met is what has happened to a user at an app.
 type met struct{ blocked, remediable bool }
-
-// Summarise reads logs, each as Read does, and reports on all of them together. What could not be read is the error; the
-// report is about the rest.
-func Summarise(logs ...io.Reader) (Report, error) {
-	var s Summary
-	var failed []error
-	for _, log := range logs {
-		failed = append(failed, Read(log, func(e *Entry) error {
-			s.Add(e)
-			return nil
-		}))
-	}
-	return s.Report(), errors.Join(failed...)
-}
 
 // Add counts one entry, if the filter selects it and a token protection policy applied to it.
 func (s *Summary) Add(e *Entry) {
